@@ -1,0 +1,206 @@
+"""The content-addressed store: what was made, under the digest of its bytes, and which key made it.
+
+* `objects/ab/<sha256>.<suffix>` are files, never changed once there.
+* `commits/<stage>/<key>.json` says which objects a stage made from which inputs. A commit is made once: of two
+  workers that race, the first wins and the second gets the first one's.
+
+Everything is written to a temporary name in the store first and appears whole or not at all, so a process that is
+killed leaves only rubbish in `tmp/`, never half an object.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from manifests.errors import StoreError
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Names one object: its digest and the suffix that tells what it is."""
+
+    digest: str
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        return self.digest + self.suffix
+
+    @classmethod
+    def named(cls, name: str) -> Ref:
+        digest, dot, suffix = name.partition(".")
+        return cls(digest, dot + suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one run of a stage made."""
+
+    stage: str
+    key: str
+    outputs: dict[str, str]
+    """Output name (`script.json`) to object name."""
+    objects: tuple[str, ...] = ()
+    """Further objects that the outputs name, such as the takes of a list of takes."""
+    delivered: dict[str, str] = field(default_factory=dict[str, str])
+    """Files outside the store (finished videos) to their SHA-256."""
+    people: tuple[str, ...] = ()
+    """Whose voices the objects carry: what a revocation deletes."""
+    engine: dict[str, str] = field(default_factory=dict[str, str])
+    """`name`, `version` and, where there are weights, `weights_sha256` of what did the work."""
+    seconds: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
+
+
+_COMMIT = TypeAdapter(Commit)
+
+
+class Store:
+    """A store in a local folder.
+
+    Raises StoreError, naming the folder, where it cannot be read or written.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        with _explained("open", root):
+            for part in ("objects", "commits", "tmp"):
+                (root / part).mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def scratch(self) -> Iterator[Path]:
+        """A temporary folder on the store's own disk, so that what is made there can be moved in; gone afterwards."""
+        with _explained("write to", self.root):
+            folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def put(self, path: Path) -> Ref:
+        """Take a file into the store; a file in a scratch folder is moved, any other is copied."""
+        ref = Ref(file_sha256(path), "".join(path.suffixes[-1:]))
+        target = self.path(ref)
+        if target.exists():
+            return ref
+        with _explained("write to", self.root):
+            target.parent.mkdir(exist_ok=True)
+            if (self.root / "tmp") in path.parents:
+                _flush(path)
+                path.replace(target)
+            else:
+                with self.scratch() as folder:
+                    copy = folder / path.name
+                    shutil.copyfile(path, copy)
+                    _flush(copy)
+                    copy.replace(target)
+        return ref
+
+    def put_bytes(self, data: bytes, suffix: str) -> Ref:
+        with self.scratch() as folder, _explained("write to", self.root):
+            path = folder / f"object{suffix}"
+            path.write_bytes(data)
+            return self.put(path)
+
+    def path(self, ref: Ref) -> Path:
+        """Where an object lies, or would lie."""
+        return self.root / "objects" / ref.digest[:2] / ref.name
+
+    def has(self, ref: Ref) -> bool:
+        return self.path(ref).exists()
+
+    def get(self, name: str) -> Path:
+        """Path of an object that is there; raises StoreError where it is not."""
+        path = self.path(Ref.named(name))
+        if not path.exists():
+            raise StoreError(f"object {name} is missing from {self.root}.", remedy="Run again: it will be made anew.")
+        return path
+
+    def commit(self, made: Commit) -> Commit:
+        """Record what a stage made; returns the commit that counts, which is another worker's if it was first."""
+        target = self._commit_path(made.stage, made.key)
+        with self.scratch() as folder, _explained("write to", self.root):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            draft = folder / "commit.json"
+            draft.write_bytes(_COMMIT.dump_json(made, indent=1))
+            _flush(draft)
+            try:
+                os.link(draft, target)
+            except FileExistsError:
+                standing = self.committed(made.stage, made.key)
+                if standing is not None:
+                    return standing
+                draft.replace(target)
+        return made
+
+    def committed(self, stage: str, key: str) -> Commit | None:
+        """The commit of a key, or None where there is none or one of its objects is gone."""
+        try:
+            commit = _COMMIT.validate_json(self._commit_path(stage, key).read_bytes())
+        except FileNotFoundError:
+            return None
+        except ValueError:
+            return None
+        names = (*commit.outputs.values(), *commit.objects)
+        return commit if all(self.has(Ref.named(name)) for name in names) else None
+
+    def forget(self, stage: str, key: str) -> None:
+        """Drop a commit, so that the stage runs again."""
+        self._commit_path(stage, key).unlink(missing_ok=True)
+
+    def commits(self) -> Iterator[Commit]:
+        """Every commit in the store, in no order that means anything."""
+        for path in sorted((self.root / "commits").glob("*/*.json")):
+            yield _COMMIT.validate_json(path.read_bytes())
+
+    def outputs(self, commit: Commit) -> Mapping[str, Path]:
+        """Output names to where they lie."""
+        return {name: self.get(ref) for name, ref in commit.outputs.items()}
+
+    def made(self, stage: str, key: str, make: Callable[[Path], Path], **more: Any) -> Path:
+        """The one output of a small keyed piece of work, such as one line's take: from the store, or made now.
+
+        `make` gets a scratch folder and returns the file it wrote there.
+        """
+        standing = self.committed(stage, key)
+        if standing is None:
+            with self.scratch() as folder:
+                ref = self.put(make(folder))
+            standing = self.commit(Commit(stage, key, {"it": ref.name}, **more))
+        return self.get(standing.outputs["it"])
+
+    def _commit_path(self, stage: str, key: str) -> Path:
+        return self.root / "commits" / stage / f"{key}.json"
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in blocks."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _flush(path: Path) -> None:
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+@contextmanager
+def _explained(verb: str, root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = "Free some space, or choose another folder with --workspace."
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            remedy = "Make it writable, or choose another folder with --workspace."
+        raise StoreError(f"cannot {verb} the store {root}: {error.strerror}.", remedy=remedy) from error

@@ -1,0 +1,60 @@
+"""Takes and where they are placed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from manifests.script import Voice
+from manifests.spans import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """One audio rendering of one line: a mono 48 kHz FLAC or WAV file in the store."""
+
+    line: str
+    audio: str
+    """Name of the store object (`Ref.name`) that holds the sound."""
+    length: int
+    """Samples at 48 kHz as handed to placement: engine rate applied, silence at both ends trimmed."""
+    default_length: int
+    """Samples the same text lasts at the engine's normal rate."""
+    engine_rate: float
+    """The engine's own rate, 1.0 = normal. A listener hears this as speed just like a stretch."""
+    voice: Voice
+
+
+@dataclass(frozen=True, slots=True)
+class Takes:
+    language: str
+    takes: tuple[Take, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where and how fast a take is played. `span.length * rate == take.length` within a sample: nothing is cut."""
+
+    line: str
+    span: Span
+    rate: float
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unplaced:
+    """A line that cannot be spoken without overlap, uncut, within the hard cap."""
+
+    line: str
+    lacks_s: float
+    """Seconds of room the line lacks at the hard cap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """All placements of a target in order of start."""
+
+    language: str
+    length: int
+    """Samples of the whole programme."""
+    placements: tuple[Placement, ...]
+    unplaced: tuple[Unplaced, ...] = ()

@@ -1,0 +1,103 @@
+"""What a stage is: a name, what it needs, what it makes, and the key under which that is stored.
+
+A stage is a pure function of files and parameters. Its key is the digest of its name, its version, its parameters, the
+digests of its inputs and its engine's name and weights; a commit under that key means there is nothing to do. A rerun,
+a retry, a crash and a changed manifest are all this one mechanism.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from manifests.model import Job
+from manifests.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Who does the work. `name` and `weights_sha256` are part of the key; `version` is only noted."""
+
+    name: str
+    version: str
+    weights_sha256: str | None = None
+
+    def as_dict(self) -> dict[str, str]:
+        return {key: value for key, value in asdict(self).items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run of a stage hands back. `outputs` and `objects` are files in its scratch folder or the store."""
+
+    outputs: Mapping[str, Path]
+    """By the names that the stage declares in `makes`."""
+    objects: tuple[str, ...] = ()
+    """Names of further store objects that the outputs mention."""
+    delivered: Mapping[Path, str] = field(default_factory=dict[Path, str])
+    """Files written outside the store, with their SHA-256."""
+    people: frozenset[str] = frozenset()
+    """Whose cloned voices the outputs carry."""
+    notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    """Small facts for tables and the record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """What a stage may use while it works, none of which changes what it makes."""
+
+    store: Store
+    scratch: Path
+    """A folder for its files, on the store's disk; gone when the stage ends."""
+    cores: int = field(default_factory=lambda: os.cpu_count() or 1)
+    tell: Callable[[float], None] = lambda share: None
+    """Called with the share done, 0 to 1, as often as is convenient."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of the pipeline.
+
+    `needs` names inputs: `source` is the lesson's media file, `split/speech.wav` an output of an earlier stage.
+    `params` gives the frozen dataclass of everything in the job that the result depends on. `run` gets it back, with the
+    inputs' paths by the names in `needs`.
+    """
+
+    name: str
+    version: int
+    scope: Literal["lesson", "target"]
+    needs: tuple[str, ...]
+    makes: tuple[str, ...]
+    params: Callable[[Job], Any]
+    run: Callable[[Any, Mapping[str, Path], Workbench], Made]
+    engine: Callable[[Job], Engine | None] = lambda job: None
+
+    def key(self, job: Job, digests: Mapping[str, str]) -> str:
+        """The key for a job whose inputs have these digests (by the names in `needs`)."""
+        engine = self.engine(job)
+        return digest(
+            {
+                "stage": self.name,
+                "version": self.version,
+                "params": asdict(self.params(job)),
+                "inputs": {name: digests[name] for name in self.needs},
+                "engine": [engine.name, engine.weights_sha256] if engine else None,
+            }
+        )
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces); the same in every process."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")

@@ -57,6 +57,10 @@ class Workbench:
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     tell: Callable[[float], None] = lambda share: None
     """Called with the share done, 0 to 1, as often as is convenient."""
+    history: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    """What the earlier stages of this target did: `state`, `seconds`, `cached`, `engine`, `notes` by stage name."""
+    digests: Mapping[str, str] = field(default_factory=dict[str, str])
+    """SHA-256 of the inputs by the names in `needs`, as the key was made from: no file need be read twice."""
 
 
 @dataclass(frozen=True, slots=True)

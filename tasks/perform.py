@@ -1,0 +1,157 @@
+"""Bring one stage of one job up to date: look its key up in the store, run it where it is not there, commit, record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from manifests.errors import ConsentRefused, DubError, EngineUnavailable, StageFailed, StoreError
+from manifests.model import Job
+from manifests.store import Commit, Ref
+from manifests.workspace import Workspace
+from tasks.stage import Stage, Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a stage did for a job."""
+
+    stage: str
+    commit: Commit
+    cached: bool
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"state": "done", "seconds": round(self.seconds, 3), "cached": self.cached}
+
+
+@dataclass(frozen=True, slots=True)
+class Products:
+    """What a job has so far: the object name of every output, and what each stage did."""
+
+    objects: Mapping[str, str] = field(default_factory=dict[str, str])
+    """`split/speech.wav` to the store's object name."""
+    outcomes: Mapping[str, Outcome] = field(default_factory=dict[str, Outcome])
+
+    def plus(self, outcome: Outcome) -> Products:
+        made = {f"{outcome.stage}/{name}": ref for name, ref in outcome.commit.outputs.items()}
+        return Products({**self.objects, **made}, {**self.outcomes, outcome.stage: outcome})
+
+
+def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
+    """The stage's key for this job, and the digests of its inputs by name. Raises what reading the source raises."""
+    digests = {
+        name: workspace.digests.of(job.media) if name == "source" else Ref.named(products.objects[name]).digest
+        for name in stage.needs
+    }
+    return stage.key(job, digests), digests
+
+
+def standing(stage: Stage, key: str, workspace: Workspace) -> Commit | None:
+    """The commit of a key whose objects are all there and whose delivered files are still as they were made."""
+    commit = workspace.store.committed(stage.name, key)
+    if commit is None:
+        return None
+    for name, sha256 in commit.delivered.items():
+        path = Path(name)
+        if not path.is_file() or workspace.digests.of(path) != sha256:
+            return None
+    return commit
+
+
+def perform(
+    stage: Stage,
+    job: Job,
+    products: Products,
+    workspace: Workspace,
+    *,
+    cores: int = 1,
+    force: bool = False,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Outcome:
+    """Run one stage where it is not up to date.
+
+    Raises DubError, with lesson and stage filled in; anything that a stage raises beside that is wrapped in StageFailed.
+    """
+    try:
+        key, digests = key_of(stage, job, products, workspace)
+        if not force and (commit := standing(stage, key, workspace)) is not None:
+            return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
+        with workspace.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
+            started = time.monotonic()
+            try:
+                commit = _run(stage, job, products, workspace, key, digests, cores, tell)
+            except (EngineUnavailable, ConsentRefused) as error:
+                row.state, row.message = "blocked", str(error)
+                raise
+            except Exception as error:
+                row.message = str(error)
+                raise
+            finally:
+                row.seconds = time.monotonic() - started
+            row.state = "done"
+            row.media_seconds = commit.notes.get("media_seconds")
+        return Outcome(stage.name, commit, cached=False, seconds=commit.seconds)
+    except DubError as error:
+        raise error.about(lesson=job.name, stage=stage.name) from error.__cause__
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise StoreError(
+            f"{error.strerror or error}{where}.",
+            remedy="Mend that and run again: what is finished is kept.",
+            lesson=job.name,
+            stage=stage.name,
+        ) from error
+    except Exception as error:
+        raise StageFailed(
+            f"{type(error).__name__}: {error}", lesson=job.name, stage=stage.name, remedy="This is a defect of dubflow."
+        ) from error
+
+
+def _run(
+    stage: Stage,
+    job: Job,
+    products: Products,
+    workspace: Workspace,
+    key: str,
+    digests: Mapping[str, str],
+    cores: int,
+    tell: Callable[[float], None],
+) -> Commit:
+    store = workspace.store
+    inputs = {name: job.media if name == "source" else store.get(products.objects[name]) for name in stage.needs}
+    history = {
+        name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
+        for name, outcome in products.outcomes.items()
+    }
+    started = time.monotonic()
+    with store.scratch() as scratch:
+        bench = Workbench(store, scratch, cores=cores, tell=tell, history=history, digests=dict(digests))
+        made = stage.run(stage.params(job), inputs, bench)
+        missing = set(stage.makes) - set(made.outputs)
+        if missing:
+            raise StageFailed(f"made no {', '.join(sorted(missing))}.")
+        outputs = {name: store.put(path).name for name, path in made.outputs.items()}
+    engine = stage.engine(job)
+    fresh = Commit(
+        stage=stage.name,
+        key=key,
+        outputs=outputs,
+        objects=made.objects,
+        delivered={str(path): sha256 for path, sha256 in made.delivered.items()},
+        people=tuple(sorted(made.people)),
+        engine=engine.as_dict() if engine else {},
+        seconds=round(time.monotonic() - started, 3),
+        notes={
+            "course": job.course.course,
+            "lesson": job.lesson_id,
+            "language": job.language or "",
+            **made.notes,
+        },
+    )
+    # What stands under this key was found wanting or is to be replaced: a forced run, a deleted output.
+    store.forget(stage.name, key)
+    return replace(store.commit(fresh), seconds=fresh.seconds)

@@ -6,14 +6,28 @@ and line. The JSON Schema that editors use (`manifests/schema.json`) is generate
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-Stage = Literal[
-    "split", "diarize", "transcribe", "translate", "clone", "synthesize", "place", "mix", "remux", "verify"
+from manifests import languages
+
+Stage = Literal["split", "diarize", "transcribe", "translate", "clone", "synthesize", "place", "mix", "remux", "verify"]
+
+Language = Annotated[str, AfterValidator(languages.parse)]
+"""A BCP-47 tag, held in its canonical form: whoever writes `pt-br` reads `pt-BR`."""
+
+Name = Annotated[str, Field(max_length=120, pattern=r"^[^/\\\x00-\x1f\x7f]*[^/\\\x00-\x1f\x7f. ][^/\\\x00-\x1f\x7f]*$")]
+"""A name that files and folders get: no separators, no control characters, and not only dots or spaces."""
+
+LessonId = Annotated[
+    str, Field(max_length=120, pattern=r"^[^/\\\x00-\x1f\x7f:]*[^/\\\x00-\x1f\x7f:. ][^/\\\x00-\x1f\x7f:]*$")
 ]
+"""A `Name` without colons, because commands take `LESSON:LANG`."""
+
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Part(BaseModel):
@@ -23,78 +37,145 @@ class Part(BaseModel):
 
 
 class Person(Part):
-    """Somebody who speaks in the course, by an id of their consent, and how their voice is refined."""
+    """Somebody who speaks in the course: the id of their consent, and how their voice is refined."""
 
-    consent: str | None = Field(None, description="id of a record in the consent registry")
-    pace: float = Field(1.0, ge=0.5, le=2.0)
-    pitch: float = Field(0.0, ge=-12, le=12, description="semitones")
-    energy: float = Field(0.0, ge=-12, le=12, description="decibels")
-    pauses: float = Field(1.0, ge=0.25, le=4.0)
-    tone: Literal["warm", "sharp", "subdued"] | None = None
+    consent: Text | None = Field(default=None, description="Id of a record in the consent registry.")
+    pace: float = Field(default=1.0, ge=0.5, le=2.0, description="How fast the voice speaks; 1.0 is its own pace.")
+    pitch: float = Field(default=0.0, ge=-12, le=12, description="Shift of the voice's pitch, in semitones.")
+    energy: float = Field(default=0.0, ge=-12, le=12, description="Shift of the voice's level, in decibels.")
+    pauses: float = Field(default=1.0, ge=0.25, le=4.0, description="Length of pauses; 1.0 is the voice's own.")
+    tone: Literal["warm", "sharp", "subdued"] | None = Field(default=None, description="Colour of the voice.")
 
 
 class Speakers(Part):
-    """Who may speak in the lessons, where it is not left to `auto`."""
+    """Who may speak, or how many, where it is not left to `auto`."""
 
-    single: str | None = Field(None, description="the person who speaks throughout")
-    min_speakers: int | None = Field(None, ge=1, le=20)
-    max_speakers: int | None = Field(None, ge=1, le=20)
-    num_speakers: int | None = Field(None, ge=1, le=20)
+    single: Text | None = Field(
+        default=None, description="The one person who speaks throughout: a name under `people`."
+    )
+    min_speakers: int | None = Field(default=None, ge=1, le=20, description="At least so many people speak.")
+    max_speakers: int | None = Field(default=None, ge=1, le=20, description="At most so many people speak.")
+    num_speakers: int | None = Field(default=None, ge=1, le=20, description="Exactly so many people speak.")
 
 
 class Delivery(Part):
     """What the finished file is."""
 
-    container: Literal["source", "mp4", "m4v", "mov", "mkv", "webm"] = "source"
-    loudness: Literal["source", "web", "ebu", "atsc", "netflix"] = "source"
-    original_audio: Literal["keep"] = "keep"
-    background: Literal["auto", "room_tone"] = "auto"
-    subtitles: tuple[Literal["srt", "embedded"], ...] = ("srt", "embedded")
+    container: Literal["source", "mp4", "m4v", "mov", "mkv", "webm"] = Field(
+        default="source", description="Container of the finished file; `source` keeps the source's."
+    )
+    loudness: Literal["source", "web", "ebu", "atsc", "netflix"] = Field(
+        default="source", description="Loudness of the dub; `source` matches the original's, the others are norms."
+    )
+    original_audio: Literal["keep"] = Field(
+        default="keep", description="The original track stays in the finished file."
+    )
+    background: Literal["auto", "room_tone"] = Field(default="auto", description="What is heard under the dub.")
+    subtitles: tuple[Literal["srt", "embedded"], ...] = Field(
+        default=("srt", "embedded"), description="Subtitles as a file beside the video, inside it, or both."
+    )
 
 
 class Timing(Part):
     """How fast a line may be. 1.25 is where listening begins to cost effort (research: timing)."""
 
-    soft_max: float = Field(1.25, ge=1.0, le=2.0)
-    hard_max: float = Field(1.4, ge=1.0, le=2.0)
-    hold_still_frames: bool = False
+    soft_max: float = Field(default=1.25, ge=1.0, le=2.0, description="Rate up to which a line may be sped up freely.")
+    hard_max: float = Field(
+        default=1.4, ge=1.0, le=2.0, description="Rate that no line exceeds: what does not fit is not spoken."
+    )
+    hold_still_frames: bool = Field(
+        default=False, description="Hold still pictures longer where a line needs the time."
+    )
+
+
+def _speakers_kind(value: Any) -> Literal["auto", "count", "labels"]:
+    """Which way of naming speakers a value is meant to be, so that a fault is told about that way only."""
+    if isinstance(value, Speakers):
+        return "count"
+    if isinstance(value, Mapping):
+        return "count" if Speakers.model_fields.keys() & cast("Mapping[str, Any]", value).keys() else "labels"
+    return "auto"
+
+
+def _course_speakers(value: Any) -> Literal["auto", "count"]:
+    return "auto" if _speakers_kind(value) == "auto" else "count"
+
+
+def _lesson_speakers(value: Any) -> Literal["labels", "count"]:
+    return "count" if _speakers_kind(value) == "count" else "labels"
 
 
 class Lesson(Part):
     """One source media file, or a glob of them."""
 
-    media: str
-    id: str | None = Field(None, pattern=r"^[^/\\\x00:]+$", description="the file's stem where not given")
-    captions: str | None = None
-    translations: dict[str, str] = Field(default_factory=dict)
-    speakers: dict[str, str] | Speakers | None = Field(
-        None, description="labels to people or `stock`, for this lesson only; or how many speak"
+    media: Text = Field(description="The source file, relative to the manifest, or a glob such as `week-1/*.mp4`.")
+    id: LessonId | None = Field(
+        default=None, description="Name of the lesson in outputs and commands; the file's stem if not given."
     )
-    audio_language: str | None = Field(None, description="which audio track, where it is not the source language's")
+    captions: Text | None = Field(
+        default=None,
+        description="Captions in the source language, below the manifest's folder: used instead of recognition.",
+    )
+    translations: dict[Language, Text] = Field(
+        default_factory=dict, description="Languages to human translations (subtitle files), used as they are."
+    )
+    speakers: (
+        Annotated[
+            Annotated[dict[str, Text], Tag("labels")] | Annotated[Speakers, Tag("count")],
+            Discriminator(_lesson_speakers),
+        ]
+        | None
+    ) = Field(
+        default=None,
+        description="Labels in order of first speech to people or `stock`, as `{SPEAKER_00: amara}`, for this lesson"
+        " only; or who or how many speak.",
+    )
+    audio_language: Language | None = Field(
+        default=None, description="Language of the audio track to dub, where it is not the course's source language."
+    )
 
 
 class Course(Part):
-    """A whole manifest."""
+    """One course: its lessons, its languages, its people and its terms."""
 
-    course: str = Field(pattern=r"^[^/\\\x00]+$")
-    source_language: str = "en"
-    targets: tuple[str, ...] = Field(min_length=1)
-    profile: Literal["embedded", "studio"] = "embedded"
-    engines: dict[Stage, str] = Field(default_factory=dict)
-    schedule: str | None = None
-    timezone: str | None = None
-    purpose: str = "training_video"
-    commercial: bool = False
-    require_consent: bool = False
-    require_statement: bool = False
-    out: str = "out/"
-    people: dict[str, Person] = Field(default_factory=dict)
-    speakers: Literal["auto"] | Speakers = "auto"
-    glossary: str | None = None
-    delivery: Delivery = Delivery()
-    timing: Timing = Timing()
-    quality: dict[str, float] = Field(default_factory=dict)
-    lessons: Annotated[tuple[Lesson, ...], Field(min_length=1)]
+    course: Name = Field(description="Name of the course: the folder of its outputs below `out`.")
+    source_language: Language = Field(
+        default="en", description="BCP-47 tag of the language that is spoken in the lessons."
+    )
+    targets: tuple[Language, ...] = Field(min_length=1, description="BCP-47 tags of the languages to dub into.")
+    profile: Literal["embedded", "studio"] = Field(
+        default="embedded", description="Set of engines: `embedded` needs no download, `studio` needs weights."
+    )
+    engines: dict[Stage, Text] = Field(
+        default_factory=dict[Stage, str], description="Stages to engines, where the profile's is not wanted."
+    )
+    schedule: Text | None = Field(
+        default=None, description='When `dub serve` runs it, as cron: "0 2 * * *" is 2 at night.'
+    )
+    timezone: Text | None = Field(default=None, description="Zone of the schedule, such as Europe/Madrid.")
+    purpose: Text = Field(default="training_video", description="What people's consents must cover.")
+    commercial: bool = Field(default=False, description="Whether the course is sold: consents must allow it.")
+    require_consent: bool = Field(
+        default=False, description="Block a target, rather than use a stock voice, where a consent is missing."
+    )
+    require_statement: bool = Field(
+        default=False, description="Clone only on a spoken statement that matches the voice."
+    )
+    out: Text = Field(default="out/", description="Folder of the outputs, relative to the manifest.")
+    people: dict[Name, Person] = Field(
+        default_factory=dict, description="Who speaks in the course, by a name you choose."
+    )
+    speakers: Annotated[
+        Annotated[Literal["auto"], Tag("auto")] | Annotated[Speakers, Tag("count")], Discriminator(_course_speakers)
+    ] = Field(default="auto", description="Match voices to people by ear (`auto`), or say who or how many speak.")
+    glossary: Text | None = Field(
+        default=None,
+        description="CSV of terms below the manifest's folder: source, target language, term, pronunciation.",
+    )
+    delivery: Delivery = Field(default=Delivery(), description="What the finished file is.")
+    timing: Timing = Field(default=Timing(), description="How fast a line may be.")
+    quality: dict[str, float] = Field(default_factory=dict, description="Gates that a target must pass.")
+    lessons: tuple[Lesson, ...] = Field(min_length=1, description="The source files.")
 
 
 class Job(Part):

@@ -1,0 +1,238 @@
+"""Who speaks when.
+
+The engine hears the lesson in stretches of at most twenty minutes, so that memory does not grow with its length; the
+voices of all stretches are then linked, so that a label means one voice throughout. Labels are numbered by first
+speech.
+"""
+
+# pyworld and soundfile have no type stubs
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.errors import MediaError
+from manifests.model import Job, Speakers
+from manifests.quiet import settle
+from manifests.script import Diarization, Speaker, Turn, dump, load
+from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
+from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
+from tasks.stage import Engine, Made, Stage, Workbench
+
+STRETCH = samples(20 * 60)
+"""The longest stretch that is heard at once (a piece that is longer by itself stays whole)."""
+
+SAME_VOICE = 0.8
+"""Cosine of two voices, each the mean over a stretch, from which on they are one person's."""
+
+PITCH_S = 60.0
+"""Seconds of a speaker's speech that pitch is measured on."""
+
+TICK = RATE // ANALYSIS_RATE
+
+Floats = NDArray[np.floating[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """How many may speak; `least == most` where it is known."""
+
+    least: int | None = None
+    most: int | None = None
+
+    @classmethod
+    def of(cls, speakers: object) -> Params:
+        """From the manifest's `speakers`: anything but a `Speakers` leaves it open."""
+        if not isinstance(speakers, Speakers):
+            return cls()
+        known = 1 if speakers.single is not None else speakers.num_speakers
+        return cls(known, known) if known is not None else cls(speakers.min_speakers, speakers.max_speakers)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One speaker of one stretch: how they sound and where they speak."""
+
+    embedding: Floats
+    """Of length 1."""
+    spans: tuple[Span, ...]
+    weight: float = field(init=False)
+    """Seconds of speech."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", sum(span.length_s for span in self.spans))
+
+
+def diarize(
+    speech: Path,
+    pieces: Sequence[Span],
+    params: Params,
+    *,
+    cores: int = 1,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Diarization:
+    """Who speaks when in a mono 16 kHz file.
+
+    Raises MediaError where the file is not that, EngineUnavailable where a checkpoint is missing.
+    """
+    settle()
+    from tasks.engines.embedded_pyannote import hear  # noqa: PLC0415 - torch takes seconds to load
+
+    stretches = grouped(pieces, STRETCH)
+    voices: list[Voice] = []
+    regions: list[Span] = []
+    alone = len(stretches) == 1
+    for number, stretch in enumerate(stretches):
+        heard = hear(
+            read(speech, stretch),
+            least=params.least if alone else None,
+            most=params.most,
+            cores=cores,
+            tell=lambda share, number=number: tell((number + share) / len(stretches)),
+        )
+        for row, embedding in enumerate(heard.voices):
+            spans = [Span.of_seconds(start, end) for voice, start, end in heard.turns if voice == row]
+            clipped = [span.shifted(stretch.start).clipped(stretch) for span in spans]
+            if kept := tuple(span for span in clipped if span.length):
+                voices.append(Voice(embedding, kept))
+        active = above(heard.activity, onset=0.5, offset=0.3)
+        regions += [
+            Span.of_seconds(a * heard.frame_s, b * heard.frame_s).shifted(stretch.start).clipped(stretch)
+            for a, b in active
+        ]
+    people = linked(voices, SAME_VOICE, params.least, params.most)
+    people.sort(key=lambda spans: spans[0])
+    labels = [f"SPEAKER_{number:02d}" for number in range(len(people))]
+    turns = sorted(
+        (Turn(label, span) for label, spans in zip(labels, people, strict=True) for span in spans),
+        key=lambda turn: (turn.span, turn.speaker),
+    )
+    speakers = tuple(
+        Speaker(label, pitch_hz(speech, own(spans, turns, label)), round(sum(span.length for span in spans) / RATE, 3))
+        for label, spans in zip(labels, people, strict=True)
+    )
+    anybody = merged([*regions, *(turn.span for turn in turns)]) if turns else ()
+    return Diarization(speakers, tuple(turns), anybody)
+
+
+def grouped(pieces: Iterable[Span], longest: int) -> tuple[Span, ...]:
+    """Neighbouring pieces joined to stretches of at most `longest` samples, or of one piece."""
+    out: list[Span] = []
+    for piece in pieces:
+        if out and piece.end - out[-1].start <= longest:
+            out[-1] = Span(out[-1].start, piece.end)
+        else:
+            out.append(piece)
+    return tuple(out)
+
+
+def linked(
+    voices: Sequence[Voice], same: float, least: int | None = None, most: int | None = None
+) -> list[tuple[Span, ...]]:
+    """The spans of each person: the two nearest voices are made one until no two are nearer than `same`.
+
+    Never fewer than `least` people are left (of as many voices as there are), never more than `most`.
+    """
+    sums = [np.asarray(voice.embedding, dtype=np.float64) * voice.weight for voice in voices]
+    spans = [list(voice.spans) for voice in voices]
+    while len(sums) > max(1, least or 1):
+        lengths = [float(np.linalg.norm(total)) or 1.0 for total in sums]
+        matrix = np.array([total / length for total, length in zip(sums, lengths, strict=True)])
+        cosines = matrix @ matrix.T
+        cosines[np.tril_indices(len(sums))] = -2.0
+        first, second = (int(index) for index in np.unravel_index(int(cosines.argmax()), cosines.shape))
+        if cosines[first, second] < same and not (most is not None and len(sums) > most):
+            break
+        sums[first] = sums[first] + sums.pop(second)
+        spans[first] += spans.pop(second)
+    return [merged(person) for person in spans]
+
+
+def above(activity: Floats, onset: float, offset: float) -> list[tuple[int, int]]:
+    """Runs of frames, end exclusive, that reach `onset` somewhere and stay at or above `offset`."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (activity >= offset).astype(np.int8), [0]])))
+    runs = zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
+    return [(start, end) for start, end in runs if activity[start:end].max() >= onset]
+
+
+def own(spans: Iterable[Span], turns: Sequence[Turn], label: str) -> list[Span]:
+    """The spans of a speaker in which nobody else has a turn; all of them where that leaves nothing."""
+    spans = list(spans)
+    clean = [span for span in spans if not any(turn.speaker != label and turn.span.overlap(span) for turn in turns)]
+    return clean or spans
+
+
+def pitch_hz(speech: Path, spans: Sequence[Span], seconds: float = PITCH_S) -> float | None:
+    """Median fundamental frequency of the longest spans, up to `seconds` of them; None without voiced speech.
+
+    WORLD's DIO, refined by StoneMask (Morise et al. 2009, 2016).
+    """
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated", category=UserWarning)
+        import pyworld  # noqa: PLC0415 - only where somebody speaks
+
+    found: list[NDArray[np.float64]] = []
+    left = samples(seconds)
+    for span in sorted(spans, key=lambda span: (-span.length, span.start)):
+        part = Span(span.start, min(span.end, span.start + left))
+        wave = read(speech, part).astype(np.float64)
+        if len(wave) >= ANALYSIS_RATE // 10:
+            rough, times = pyworld.dio(wave, ANALYSIS_RATE, f0_floor=60.0, f0_ceil=500.0, frame_period=10.0)
+            found.append(pyworld.stonemask(wave, rough, times, ANALYSIS_RATE))
+        left -= part.length
+        if left <= 0:
+            break
+    voiced = np.concatenate([track[track > 0] for track in found]) if found else np.zeros(0)
+    return round(float(np.median(voiced)), 1) if len(voiced) >= 10 else None
+
+
+def read(speech: Path, span: Span) -> NDArray[np.float32]:
+    """Samples in -1 to 1 of a stretch of a mono 16 kHz file; raises MediaError where it is not one."""
+    import soundfile  # noqa: PLC0415 - opens a shared library
+
+    try:
+        with soundfile.SoundFile(str(speech)) as file:
+            if (file.samplerate, file.channels) != (ANALYSIS_RATE, 1):
+                raise MediaError(f"{speech.name} is not mono at {ANALYSIS_RATE} Hz.", remedy="Run from split again.")
+            first = min(span.start // TICK, file.frames)
+            file.seek(first)
+            return np.asarray(file.read(span.end // TICK - first, dtype="float32"), dtype=np.float32)
+    except soundfile.LibsndfileError as error:
+        raise MediaError(f"{speech.name} cannot be read: {error}.", remedy="Run from split again.") from error
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    pieces = load(tuple[Span, ...], inputs["split/pieces.json"])
+    found = diarize(inputs["split/speech.wav"], pieces, params, cores=bench.cores, tell=bench.tell)
+    notes = {"speakers": len(found.speakers), "speech_s": round(sum(span.length for span in found.speech) / RATE, 3)}
+    return Made({"turns.json": dump(found, bench.scratch / "turns.json")}, notes=notes)
+
+
+def params(job: Job) -> Params:
+    return Params.of(job.course.speakers if job.lesson.speakers is None else job.lesson.speakers)
+
+
+def engine(job: Job) -> Engine:
+    return Engine("pyannote", version("pyannote.audio"), weights_sha256(SEGMENTATION, VOICE_ENCODER))
+
+
+STAGE = Stage(
+    name="diarize",
+    version=1,
+    scope="lesson",
+    needs=("split/speech.wav", "split/pieces.json"),
+    makes=("turns.json",),
+    params=params,
+    run=run,
+    engine=engine,
+)

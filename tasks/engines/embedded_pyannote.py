@@ -1,0 +1,254 @@
+"""Who speaks when, with nothing to download: pyannote.audio's own pipeline on checkpoints inside installed packages.
+
+Segmentation (who speaks within five seconds) comes from the checkpoint that `whisperx` carries, the voice embedding
+(GE2E, Wan et al. 2018, arXiv:1710.10467) from the one that `resemblyzer` carries; pyannote.audio's
+`SpeakerDiarization` runs them and clusters. Import this module only after `manifests.quiet.settle()`: pyannote.audio
+reads the environment while it loads.
+"""
+
+# torch, torchaudio and pyannote are typed only in part
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+import warnings
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torchaudio
+from numpy.typing import NDArray
+
+with warnings.catch_warnings():
+    # audio is handed over as arrays, so whether torchcodec can decode files is of no interest
+    warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
+    from pyannote.audio import Inference, Model
+    from pyannote.audio.core.plda import PLDA
+    from pyannote.audio.core.task import Problem, Resolution, Specifications
+    from pyannote.audio.pipelines import SpeakerDiarization
+    from pyannote.core import SlidingWindow, SlidingWindowFeature
+
+from manifests.spans import ANALYSIS_RATE
+from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER
+
+Floats = NDArray[np.float32]
+
+DIMENSION = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Tuning:
+    """Numbers of the pipeline; `benchmarks/diarization.py` measures what they give."""
+
+    step: float = 0.1
+    """Step of the five-second window, as a share of it."""
+    onset: float = 0.5
+    min_duration_off: float = 0.1
+    """Pauses of one speaker up to this many seconds are filled."""
+    min_cluster_size: int = 6
+    threshold: float = 0.3
+    """Cosine distance up to which windows are one voice."""
+    least_s: float = 0.4
+    """Seconds of clean speech that a window needs before its voice is looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What one stretch of audio holds. Times in seconds from its start."""
+
+    turns: tuple[tuple[int, float, float], ...]
+    """Voice (a row of `voices`), start, end."""
+    voices: Floats
+    """(speakers, 256), each of length 1."""
+    activity: Floats
+    """(frames,): how sure it is that somebody speaks, 0 to 1."""
+    frame_s: float
+    """Seconds from one frame of `activity` to the next."""
+
+
+class VoiceEncoder(Model):
+    """The GE2E encoder of resemblyzer as pyannote.audio wants one: masked waveforms in, voices of length 1 out."""
+
+    WINDOW = 160
+    """Frames of 10 ms that the network was trained to see at once."""
+    HOP = 80
+    LOUD_ENOUGH = 10 ** (-30 / 20)
+    """Quieter speech is raised to this RMS, as in training (resemblyzer's `audio_norm_target_dBFS`)."""
+
+    def __init__(self, weights: Path) -> None:
+        super().__init__(sample_rate=ANALYSIS_RATE, num_channels=1)
+        state: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
+        self.lstm = torch.nn.LSTM(40, DIMENSION, 3, batch_first=True)
+        self.linear = torch.nn.Linear(DIMENSION, DIMENSION)
+        self.load_state_dict({key: value for key, value in state.items() if not key.startswith("similarity")})
+        self.mel = torchaudio.transforms.MelSpectrogram(
+            ANALYSIS_RATE, n_fft=400, hop_length=160, n_mels=40, norm="slaney", mel_scale="slaney"
+        )
+        self.specifications = Specifications(problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=5.0)
+        self.eval()
+
+    @property
+    def dimension(self) -> int:
+        return DIMENSION
+
+    def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None, **_: Any) -> torch.Tensor:
+        """(batch, 1, samples) and their masks (batch, frames) to (batch, 256); NaN where no sound is left."""
+        heard = [self._windows(wave[0], None if weights is None else weights[i]) for i, wave in enumerate(waveforms)]
+        out = torch.full((len(heard), DIMENSION), torch.nan)
+        if not any(len(windows) for windows in heard):
+            return out
+        _, (hidden, _) = self.lstm(torch.cat(heard))
+        voices = torch.nn.functional.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
+        for row, part in enumerate(voices.split([len(windows) for windows in heard])):
+            if len(part):
+                out[row] = torch.nn.functional.normalize(part.mean(0), dim=0)
+        return out
+
+    def _windows(self, wave: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """Mel windows (windows, 160, 40) of what the mask lets through."""
+        if mask is not None:
+            wave = wave[torch.nn.functional.interpolate(mask[None, None], size=len(wave), mode="nearest")[0, 0] > 0.5]
+        if len(wave) < self.mel.n_fft or not wave.any():
+            return torch.zeros(0, self.WINDOW, 40)
+        level = wave.square().mean().sqrt()
+        mel = self.mel(wave * (self.LOUD_ENOUGH / level).clamp_min(1.0))
+        mel = torch.nn.functional.pad(mel, (0, max(0, self.WINDOW - mel.shape[1])))
+        return mel.unfold(1, self.WINDOW, self.HOP).permute(1, 2, 0)
+
+
+class Diarizer(SpeakerDiarization):
+    """pyannote.audio's pipeline, which embeds only windows in which a local speaker is heard alone for a while."""
+
+    least_s = 0.4
+
+    @property
+    def frames(self) -> SlidingWindow:
+        """The times of the frames of a segmentation."""
+        return self._segmentation.model.receptive_field
+
+    def get_embeddings(
+        self,
+        file: Any,
+        binary_segmentations: SlidingWindowFeature,
+        exclude_overlap: bool = False,
+        hook: Callable[..., None] | None = None,
+    ) -> Floats:
+        """(windows, local speakers, 256), NaN where a speaker is heard too little."""
+        active = np.nan_to_num(np.asarray(binary_segmentations.data, dtype=np.float32))
+        windows, frames, speakers = active.shape
+        window = binary_segmentations.sliding_window
+        wave: torch.Tensor = file["waveform"]
+        length = round(window.duration * ANALYSIS_RATE)
+        alone = active * (active.sum(axis=2, keepdims=True) < 2)
+        least = self.least_s / window.duration * frames
+        masks = np.where((alone.sum(axis=1) >= least)[:, None, :], alone, active)
+        pairs = np.argwhere(masks.sum(axis=1) >= least)
+        out = np.full((windows, speakers, DIMENSION), np.nan, dtype=np.float32)
+        for first in range(0, len(pairs), self.embedding_batch_size):
+            batch = pairs[first : first + self.embedding_batch_size]
+            waves: list[torch.Tensor] = []
+            for index in batch[:, 0]:
+                start = round(float(window[int(index)].start) * ANALYSIS_RATE)
+                part = wave[:, start : start + length]
+                waves.append(torch.nn.functional.pad(part, (0, length - part.shape[1])))
+            heard = self._embedding(torch.stack(waves), masks=torch.from_numpy(masks[batch[:, 0], :, batch[:, 1]]))
+            out[batch[:, 0], batch[:, 1]] = heard
+            if hook is not None:
+                hook("embeddings", None, total=len(pairs), completed=min(len(pairs), first + len(batch)))
+        return out
+
+
+_LOCK = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _pipeline(tuning: Tuning) -> Diarizer:
+    logging.getLogger("lightning.pytorch.utilities.migration.utils").setLevel(logging.WARNING)
+    segmentation: Any = Model.from_pretrained(str(SEGMENTATION.path()))
+    pipeline = Diarizer(
+        segmentation=segmentation,
+        segmentation_step=tuning.step,
+        embedding=VoiceEncoder(VOICE_ENCODER.path()),
+        plda=PLDA.__new__(PLDA),  # only VBx clustering looks at it
+        clustering="AgglomerativeClustering",
+        segmentation_batch_size=32,
+        embedding_batch_size=32,
+    )
+    pipeline.instantiate(
+        {
+            "segmentation": {"threshold": tuning.onset, "min_duration_off": tuning.min_duration_off},
+            "clustering": {
+                "method": "average",
+                "min_cluster_size": tuning.min_cluster_size,
+                "threshold": tuning.threshold,
+            },
+        }
+    )
+    pipeline.least_s = tuning.least_s
+    return pipeline
+
+
+@contextlib.contextmanager
+def _threads(cores: int) -> Generator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(cores)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def hear(
+    wave: Floats,
+    *,
+    least: int | None = None,
+    most: int | None = None,
+    cores: int = 1,
+    tell: Callable[[float], None] = lambda share: None,
+    tuning: Tuning = Tuning(),
+) -> Heard:
+    """Diarize (samples,) of mono 16 kHz audio in -1 to 1 with between `least` and `most` speakers.
+
+    One call at a time runs in a process; others wait. Raises EngineUnavailable where a checkpoint is missing.
+    """
+    scores: list[SlidingWindowFeature] = []
+
+    def hook(step: str, artefact: Any, total: int = 0, completed: int = 0, **_: Any) -> None:
+        if step == "segmentation" and artefact is not None:
+            scores.append(artefact)
+        if total:
+            tell((0.6 if step == "segmentation" else 0.4) * completed / total + (0.6 if step == "embeddings" else 0.0))
+
+    with _LOCK, _threads(cores), torch.inference_mode(), warnings.catch_warnings():
+        # fewer speakers than asked for is an answer too
+        warnings.filterwarnings("ignore", message=r"\s*The detected number of speakers", category=UserWarning)
+        pipeline = _pipeline(tuning)
+        found: Any = pipeline(
+            {"waveform": torch.from_numpy(wave)[None], "sample_rate": ANALYSIS_RATE, "uri": "lesson"},
+            min_speakers=least,
+            max_speakers=most,
+            hook=hook,
+        )
+        frames = pipeline.frames
+    anybody = SlidingWindowFeature(scores[0].data.max(axis=2, keepdims=True), scores[0].sliding_window)
+    activity = Inference.aggregate(anybody, frames, hamming=True, missing=0.0).data[:, 0]
+    labels: list[str] = found.speaker_diarization.labels()
+    voices = np.nan_to_num(np.asarray(found.speaker_embeddings, dtype=np.float32).reshape(-1, DIMENSION))
+    lengths = np.linalg.norm(voices, axis=1, keepdims=True)
+    return Heard(
+        turns=tuple(
+            (labels.index(label), float(span.start), float(span.end))
+            for span, _, label in found.speaker_diarization.itertracks(yield_label=True)
+        ),
+        voices=(voices / np.where(lengths > 0, lengths, 1.0)).astype(np.float32),
+        activity=np.clip(activity, 0.0, 1.0).astype(np.float32),
+        frame_s=float(frames.step),
+    )

@@ -1,0 +1,129 @@
+"""English speech to words with pocketsphinx, whose model is in its package.
+
+Chunks are decoded in processes of their own, as many as there are cores. Each chunk stands alone (its cepstral mean is
+its own, the noise estimate starts anew), so the words do not depend on how many processes there are, nor on which
+process decodes what.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import importlib
+import importlib.metadata
+import importlib.util
+import multiprocessing
+import os
+import re
+import signal
+import wave
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from manifests.errors import EngineUnavailable, StageFailed
+from manifests.script import Word
+from manifests.spans import ANALYSIS_RATE, RATE, Span
+from tasks.stage import Engine
+
+NAME = "pocketsphinx"
+LANGUAGES = ("en",)
+LONGEST_S = 15.0
+"""The longest chunk that `recognize` should be given."""
+
+_STEP = RATE // ANALYSIS_RATE
+_FRAME = RATE // 100  # the decoder counts time in frames of 10 ms
+_FILLER = re.compile(r"^(<.*>|\[.*\]|\+\+.*\+\+)$")
+_VARIANT = re.compile(r"\(\d+\)$")
+_SETTINGS: dict[str, Any] = {
+    "loglevel": "FATAL",
+    "cmn": "batch",
+}
+
+
+def engine() -> Engine:
+    """Name, version and the digest of the model. Raises EngineUnavailable where the package is not installed."""
+    return Engine(NAME, importlib.metadata.version(NAME), _weights_sha256())
+
+
+@lru_cache
+def _weights_sha256() -> str:
+    found = importlib.util.find_spec(NAME)
+    if found is None or found.origin is None:
+        raise EngineUnavailable("The speech recognizer pocketsphinx is not installed.", remedy="Run `make setup`.")
+    model = Path(found.origin).parent / "model" / "en-us"
+    whole = hashlib.sha256()
+    for path in sorted(path for path in model.rglob("*") if path.is_file()):
+        whole.update(f"{path.relative_to(model)}\0".encode())
+        whole.update(path.read_bytes())
+    return whole.hexdigest()
+
+
+def recognize(
+    speech: Path, chunks: Sequence[Span], *, cores: int, tell: Callable[[float], None] = lambda share: None
+) -> tuple[Word, ...]:
+    """The words in the chunks of a mono 16 kHz WAV file, in order of chunks, without fillers.
+
+    A chunk should hold 0.1 to 0.2 s of quiet at both ends and last at most `LONGEST_S`. Raises StageFailed where a
+    decoder dies or takes more than a minute and twenty times a chunk's length.
+    """
+    if not chunks:
+        return ()
+    spawn = multiprocessing.get_context("spawn")
+    workers = max(1, min(cores, len(chunks)))
+    words: list[Word] = []
+    with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_prepare, initargs=(os.getpid(),)) as pool:
+        try:
+            jobs = [pool.submit(_decode, str(speech), chunk) for chunk in chunks]
+            for done, job in enumerate(jobs, 1):
+                words += job.result()
+                tell(done / len(jobs))
+        except BrokenProcessPool as error:
+            raise StageFailed(
+                "A speech recognizer process died or took too long.", remedy="Run again; if it persists, free memory."
+            ) from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)
+    return tuple(words)
+
+
+_decoder: Any = None
+
+
+def _prepare(parent: int) -> None:
+    """Set up a worker process: it dies with its parent, and holds one decoder."""
+    global _decoder  # noqa: PLW0603 - one decoder a process, for all of its chunks
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None, use_errno=True).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    package: Any = importlib.import_module(NAME)  # by name: it has no type stubs
+    _decoder = package.Decoder(**_SETTINGS)
+
+
+def _decode(speech: str, chunk: Span) -> list[Word]:
+    with wave.open(speech, "rb") as sound:
+        first = min(chunk.start // _STEP, sound.getnframes())
+        sound.setpos(first)
+        pressure = np.frombuffer(sound.readframes(chunk.length // _STEP), "<i2")
+    if not pressure.any():
+        return []
+    signal.alarm(60 + 20 * int(chunk.length_s))  # its default action ends this process, which the parent notices
+    _decoder.start_utt()
+    _decoder.process_raw(pressure.tobytes(), full_utt=True)
+    _decoder.end_utt()
+    words: list[Word] = []
+    for segment in _decoder.seg() or ():
+        if _FILLER.match(segment.word):
+            continue
+        start = min(chunk.start + segment.start_frame * _FRAME, chunk.end)
+        end = min(chunk.start + (segment.end_frame + 1) * _FRAME, chunk.end)
+        words.append(Word(_VARIANT.sub("", segment.word), Span(start, end), round(float(segment.prob), 3)))
+    signal.alarm(0)
+    return words

@@ -1,0 +1,146 @@
+"""Transcribe: speech to a script, each utterance with its words, times and confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from manifests.errors import EngineUnavailable
+from manifests.model import Job
+from manifests.script import Diarization, Script, Turn, dump, load
+from manifests.spans import Span, merged, samples
+from tasks.activity import levels, voice
+from tasks.engines import pocketsphinx
+from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.utterances import pieces_of, sound_of, utterances
+
+_PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
+_CHUNK_PAUSE_S = 0.5
+_ENGINES = (pocketsphinx.NAME,)
+_PROFILES = {"embedded": pocketsphinx.NAME, "studio": "whisperx"}
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What the script depends on beside the sound."""
+
+    language: str
+    engine: str
+
+
+def params(job: Job) -> Params:
+    chosen = job.course.engines.get("transcribe") or _PROFILES[job.course.profile]
+    return Params(job.course.source_language, chosen)
+
+
+def require(wanted: Params) -> None:
+    """Raises EngineUnavailable, which blocks the targets, where nothing here can transcribe as wanted."""
+    if wanted.engine not in _ENGINES:
+        raise EngineUnavailable(
+            f"There is no speech recognizer called {wanted.engine!r} here; there is {', '.join(_ENGINES)}.",
+            remedy="In the manifest, set `engines: {transcribe: pocketsphinx}` or `profile: embedded`.",
+        )
+    if wanted.language.lower().partition("-")[0] not in pocketsphinx.LANGUAGES:
+        raise EngineUnavailable(
+            f"The embedded recognizer understands English only, not {wanted.language!r}.",
+            remedy="Set `source_language: en` where the lessons are in English; other languages need another engine.",
+        )
+
+
+def transcribe(
+    speech: Path,
+    diarization: Diarization,
+    wanted: Params,
+    *,
+    cores: int = 1,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Script:
+    """The script of a lesson from its mono 16 kHz sound and its turns; empty where nobody speaks.
+
+    The same for any number of cores. Raises EngineUnavailable (see `require`) and StageFailed.
+    """
+    require(wanted)
+    sounding = voice(levels(speech)) if diarization.turns else ()
+    words = pocketsphinx.recognize(speech, chunks(diarization, sounding), cores=cores, tell=tell)
+    spoken, unrecognized = utterances(words, diarization.turns, sounding)
+    return Script(wanted.language, spoken, unrecognized)
+
+
+def chunks(diarization: Diarization, sounding: tuple[Span, ...]) -> tuple[Span, ...]:
+    """What the recognizer hears at a time: speech between pauses, 15 s at most where pauses permit.
+
+    Each with quiet at both ends, up to the middle of the pause; none overlap. Where one speaker follows another, a new
+    chunk begins.
+    """
+    everyone = [Turn("", span) for span in diarization.speech]
+    runs = _cut_at(sound_of("", everyone, sounding), _changes(diarization.turns))
+    longest = pocketsphinx.LONGEST_S
+    cut = [
+        Span(group[0].start, group[-1].end)
+        for part in runs
+        for group in pieces_of(part, pause_s=_CHUNK_PAUSE_S, longest_s=longest)
+    ]
+    reach = samples(_PADDING_S)
+    out: list[Span] = []
+    for index, span in enumerate(cut):
+        before = (cut[index - 1].end + span.start) // 2 if index else 0
+        after = (span.end + cut[index + 1].start) // 2 if index + 1 < len(cut) else span.end + reach
+        out.append(Span(max(before, span.start - reach), min(after, span.end + reach)))
+    return tuple(out)
+
+
+def _changes(turns: tuple[Turn, ...]) -> list[int]:
+    """Where another speaker begins when nobody else speaks."""
+    out: list[int] = []
+    end, speaker = 0, ""
+    for turn in sorted(turns, key=lambda turn: turn.span):
+        if turn.speaker != speaker and turn.span.start >= end and speaker:
+            out.append(turn.span.start)
+        if turn.span.end >= end:
+            end, speaker = turn.span.end, turn.speaker
+    return out
+
+
+def _cut_at(runs: tuple[Span, ...], places: list[int]) -> list[list[Span]]:
+    """Runs in groups that end where a new speaker begins."""
+    groups: list[list[Span]] = [[]]
+    waiting = list(places)
+    for run in merged(runs):
+        rest = run
+        while waiting and waiting[0] < rest.end:
+            place = waiting.pop(0)
+            if place > rest.start:
+                groups[-1].append(Span(rest.start, place))
+                rest = Span(place, rest.end)
+            groups.append([])
+        groups[-1].append(rest)
+    return [group for group in groups if group]
+
+
+def run(wanted: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    script = transcribe(
+        inputs["split/speech.wav"],
+        load(Diarization, inputs["diarize/turns.json"]),
+        wanted,
+        cores=bench.cores,
+        tell=bench.tell,
+    )
+    notes = {"utterances": len(script.utterances), "unrecognized": len(script.unrecognized)}
+    return Made({"script.json": dump(script, bench.scratch / "script.json")}, notes=notes)
+
+
+def engine(job: Job) -> Engine | None:
+    return pocketsphinx.engine() if params(job).engine == pocketsphinx.NAME else None
+
+
+STAGE = Stage(
+    name="transcribe",
+    version=1,
+    scope="lesson",
+    needs=("split/speech.wav", "diarize/turns.json"),
+    makes=("script.json",),
+    params=params,
+    run=run,
+    engine=engine,
+)

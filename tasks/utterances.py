@@ -1,0 +1,223 @@
+"""Words and turns to utterances: sentences by one speaker, cut at pauses, with the edges of the sound.
+
+1. Each speaker's turns are narrowed to where voice sounds.
+2. They are cut at every pause of `PAUSE_S` or more; what is longer than `LONGEST_S` is cut at its longest pause, again
+   and again, and where there is no pause, between two words.
+3. Words go to the speaker whose turn holds most of them, and to the piece of that speaker that holds most of them.
+4. Pieces shorter than `SHORTEST_S` join the nearer neighbour; pieces without words are speech not recognized.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from manifests.script import Turn, Utterance, Word
+from manifests.spans import Span, merged, samples
+
+PAUSE_S = 0.55
+"""A pause of this length ends an utterance: inside a sentence readers pause for up to 0.5 s, after it for longer."""
+LONGEST_S = 12.0
+SHORTEST_S = 1.0
+COMMA_S = 0.25
+"""A pause of this length within an utterance is written as a comma."""
+DOUBTFUL = 0.5
+"""An utterance of less confidence carries a flag."""
+
+_REACH_S = 0.2  # diarization's edges are this uncertain
+_JOIN_S = 0.75  # a short piece joins its neighbour across a pause of at most this
+_NOISE_S = 0.3  # a wordless sound shorter than this at the edge of a piece is a breath or a click
+_UNRECOGNIZED_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A stretch of one speaker's voice: runs of sound in order, and the words in it."""
+
+    runs: tuple[Span, ...]
+    words: tuple[Word, ...] = ()
+
+    @property
+    def span(self) -> Span:
+        return Span(self.runs[0].start, self.runs[-1].end)
+
+
+def utterances(
+    words: Sequence[Word], turns: Sequence[Turn], voice: Sequence[Span]
+) -> tuple[tuple[Utterance, ...], tuple[Span, ...]]:
+    """Utterances in order of start, and the spans of at least half a second of speech in which there is no word.
+
+    `words` as recognized, `turns` as diarized, `voice` where the sound stands above the noise (`activity.voice`), in
+    order. Every word is in exactly one utterance, unless there is no turn at all; utterances of one speaker never
+    overlap. They last at most `LONGEST_S` wherever there are two words between which to cut.
+    """
+    said = _by_speaker(words, turns)
+    found: list[tuple[Span, str, Piece]] = []
+    unrecognized: list[Span] = []
+    for speaker in sorted({turn.speaker for turn in turns}):
+        pieces = _assigned(pieces_of(sound_of(speaker, turns, voice)), said[speaker])
+        unrecognized += [
+            piece.span for piece in pieces if not piece.words and piece.span.length >= samples(_UNRECOGNIZED_S)
+        ]
+        spoken = [_trimmed(piece) for piece in pieces if piece.words]
+        short = [part for piece in _joined(spoken) for part in _cut_between_words(piece)]
+        found += [(piece.span, speaker, piece) for piece in short]
+    found.sort(key=lambda item: (item[0], item[1]))
+    heard = merged(span for span, _, _ in found)
+    return (
+        tuple(_utterance(str(number), speaker, piece) for number, (_, speaker, piece) in enumerate(found, 1)),
+        tuple(span for span in merged(unrecognized) if not any(span.overlap(other) for other in heard)),
+    )
+
+
+def sound_of(speaker: str, turns: Sequence[Turn], voice: Sequence[Span]) -> tuple[Span, ...]:
+    """The runs of voice in a speaker's turns, in order; a turn in which the level shows none counts whole.
+
+    Turns reach `_REACH_S` further on either side, but not into another speaker's turn.
+    """
+    others = [turn.span for turn in turns if turn.speaker != speaker]
+    reach = samples(_REACH_S)
+    runs: list[Span] = []
+    for zone in merged(turn.span for turn in turns if turn.speaker == speaker):
+        start = max([max(0, zone.start - reach), *(o.end for o in others if zone.start - reach < o.end <= zone.start)])
+        end = min([zone.end + reach, *(o.start for o in others if zone.end <= o.start < zone.end + reach)])
+        wide = Span(start, end)
+        first = bisect_left(voice, wide.start, key=lambda run: run.end)
+        last = bisect_left(voice, wide.end, key=lambda run: run.start)
+        inside = [run.clipped(wide) for run in voice[first:last]]
+        runs += [run for run in inside if run.length] or [zone]
+    return merged(runs)
+
+
+def pieces_of(
+    runs: Sequence[Span], *, pause_s: float = PAUSE_S, longest_s: float = LONGEST_S
+) -> tuple[tuple[Span, ...], ...]:
+    """Runs of sound in groups: cut at each pause of `pause_s`; what is longer than `longest_s`, at its longest pauses."""
+    groups: list[list[Span]] = []
+    for run in runs:
+        if groups and run.start - groups[-1][-1].end < samples(pause_s):
+            groups[-1].append(run)
+        else:
+            groups.append([run])
+    return tuple(tuple(part) for group in groups for part in _halved(group, samples(longest_s)))
+
+
+def _halved(runs: list[Span], longest: int) -> Iterable[list[Span]]:
+    """Cut at the longest pause until no part is longer than `longest`; a cut that leaves a splinter counts half."""
+    if len(runs) < 2 or runs[-1].end - runs[0].start <= longest:
+        return [runs]
+    splinter = samples(SHORTEST_S)
+
+    def worth(cut: int) -> tuple[float, int]:
+        pause = runs[cut].start - runs[cut - 1].end
+        shorter = min(runs[cut - 1].end - runs[0].start, runs[-1].end - runs[cut].start)
+        return pause * (0.5 if shorter < splinter else 1.0), shorter
+
+    cut = max(range(1, len(runs)), key=worth)
+    return [*_halved(runs[:cut], longest), *_halved(runs[cut:], longest)]
+
+
+def _by_speaker(words: Sequence[Word], turns: Sequence[Turn]) -> dict[str, list[Word]]:
+    """Each word to the speaker whose turns hold most of it; to the nearest turn where none holds any."""
+    said: dict[str, list[Word]] = {turn.speaker: [] for turn in turns}
+    for word in sorted(words, key=lambda word: word.span) if turns else ():
+        held: dict[str, int] = {}
+        for turn in turns:
+            held[turn.speaker] = held.get(turn.speaker, 0) + turn.span.overlap(word.span)
+        speaker = max(held, key=lambda name: held[name])
+        if not held[speaker]:
+            speaker = min(turns, key=lambda turn: _apart(turn.span, word.span)).speaker
+        said[speaker].append(word)
+    return said
+
+
+def _assigned(groups: Sequence[tuple[Span, ...]], words: Sequence[Word]) -> list[Piece]:
+    """Pieces with the words that lie most in them, or nearest to them."""
+    held: list[list[Word]] = [[] for _ in groups]
+    spans = [Span(group[0].start, group[-1].end) for group in groups]
+    for word in words:
+        after = bisect_left(spans, word.span.start, key=lambda span: span.end)
+        near = range(max(0, after - 1), min(len(spans), after + 3))
+        best = max(near, key=lambda index: (spans[index].overlap(word.span), -_apart(spans[index], word.span)))
+        held[best].append(word)
+    return [Piece(group, tuple(inside)) for group, inside in zip(groups, held, strict=True)]
+
+
+def _trimmed(piece: Piece) -> Piece:
+    """Without the short sounds before the first and after the last word: breaths and clicks."""
+    runs = list(piece.runs)
+    first, last = piece.words[0].span, piece.words[-1].span
+    while len(runs) > 1 and runs[0].length < samples(_NOISE_S) and runs[0].end <= first.start:
+        del runs[0]
+    while len(runs) > 1 and runs[-1].length < samples(_NOISE_S) and runs[-1].start >= last.end:
+        del runs[-1]
+    return Piece(tuple(runs), piece.words)
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Short pieces joined to their nearer neighbour, where the pause is small and the whole not too long."""
+    out = list(pieces)
+    index = 0
+    while index < len(out):
+        piece = out[index]
+        neighbours = [other for other in (index - 1, index + 1) if 0 <= other < len(out)]
+        near = sorted(neighbours, key=lambda other: _apart(out[other].span, piece.span))
+        fits = [other for other in near if _fits(piece, out[other])]
+        if piece.span.length < samples(SHORTEST_S) and fits:
+            first = min(index, fits[0])
+            one, two = out[first], out[first + 1]
+            out[first : first + 2] = [Piece((*one.runs, *two.runs), (*one.words, *two.words))]
+            index = first
+        else:
+            index += 1
+    return out
+
+
+def _fits(piece: Piece, other: Piece) -> bool:
+    whole = max(piece.span.end, other.span.end) - min(piece.span.start, other.span.start)
+    return _apart(piece.span, other.span) <= samples(_JOIN_S) and whole <= samples(LONGEST_S)
+
+
+def _cut_between_words(piece: Piece) -> list[Piece]:
+    """What is still too long has no pause: cut it where two words lie furthest apart, near the middle if alike."""
+    span, words = piece.span, piece.words
+    middles = [(one.span.end + two.span.start) // 2 for one, two in pairwise(words)]
+    cuts = [index for index, at in enumerate(middles, 1) if span.start < at < span.end]
+    if span.length <= samples(LONGEST_S) or not cuts:
+        return [piece]
+
+    def worth(cut: int) -> tuple[bool, int, int]:
+        at = middles[cut - 1]
+        shorter = min(at - span.start, span.end - at)
+        return shorter >= samples(SHORTEST_S), words[cut].span.start - words[cut - 1].span.end, shorter
+
+    cut = max(cuts, key=worth)
+    at = middles[cut - 1]
+    before = tuple(run.clipped(Span(span.start, at)) for run in piece.runs if run.start < at)
+    after = tuple(run.clipped(Span(at, span.end)) for run in piece.runs if run.end > at)
+    return [*_cut_between_words(Piece(before, words[:cut])), *_cut_between_words(Piece(after, words[cut:]))]
+
+
+def _apart(one: Span, two: Span) -> int:
+    """Samples between two spans; 0 where they meet."""
+    return max(0, one.start - two.end, two.start - one.end)
+
+
+def _utterance(number: str, speaker: str, piece: Piece) -> Utterance:
+    weight = sum(word.span.length for word in piece.words)
+    confidence = round(sum(word.confidence * word.span.length for word in piece.words) / weight, 3) if weight else 0.0
+    flags = (f"low confidence {confidence:.2f}",) if confidence < DOUBTFUL else ()
+    return Utterance(number, speaker, piece.span, sentence(piece.words), piece.words, confidence, flags)
+
+
+def sentence(words: Sequence[Word]) -> str:
+    """Recognized words as a sentence: a capital first, `I`, a comma at pauses, a full stop."""
+    shown: list[str] = []
+    for index, word in enumerate(words):
+        text = "I" + word.text[1:] if word.text == "i" or word.text.startswith("i'") else word.text
+        paused = index + 1 < len(words) and words[index + 1].span.start - word.span.end >= samples(COMMA_S)
+        shown.append(text + "," * paused)
+    text = " ".join(shown)
+    return text[:1].upper() + text[1:] + "." * bool(text)

@@ -1,0 +1,54 @@
+"""Programs of other people, run with a time limit, their complaints kept for the message."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from manifests.errors import EngineUnavailable, StageFailed
+
+
+class ProgramFailed(StageFailed):
+    """A program ended with an error; `complaint` is the end of what it wrote to stderr."""
+
+    def __init__(self, program: str, complaint: str) -> None:
+        super().__init__(f"{program} failed: {complaint or 'it did not say why'}.")
+        self.program = program
+        self.complaint = complaint
+
+
+def run_program(arguments: Sequence[str], timeout_s: float) -> str:
+    """Run a program without input and return its stdout.
+
+    Raises EngineUnavailable where it is not installed, ProgramFailed where it ends with an error, and StageFailed
+    where it is not done within `timeout_s` seconds (it is killed then).
+    """
+    program = Path(arguments[0]).name
+    try:
+        done = subprocess.run(
+            arguments,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+            timeout=timeout_s,
+            encoding="utf-8",
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise EngineUnavailable(
+            f"{program} is not installed.", remedy="Install it with `sudo apt-get install ffmpeg`, or run `make setup`."
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise StageFailed(
+            f"{program} was still at work after {timeout_s:.0f} s and was stopped.",
+            remedy="Run again; if it stays so, the disk is too slow or the file is damaged.",
+        ) from error
+    if done.returncode != 0:
+        raise ProgramFailed(program, "; ".join(done.stderr.strip().splitlines()[-4:]))
+    return done.stdout
+
+
+def file_argument(path: Path) -> str:
+    """A path as ffmpeg takes it, whatever is in its name: a leading dash, a colon, a percent sign."""
+    return f"file:{path.absolute()}"

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
+    Delete,
     Engine,
     Float,
     Integer,
@@ -173,14 +174,13 @@ class Ledger:
         """Write where a target stands, over what was said before."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
         with self._engine.begin() as connection:
-            connection.execute(
-                delete(_targets).where(
-                    _targets.c.course == row.course,
-                    _targets.c.lesson == row.lesson,
-                    _targets.c.language == row.language,
-                )
-            )
+            connection.execute(_this_target(row.course, row.lesson, row.language))
             connection.execute(insert(_targets).values(**values))
+
+    def drop(self, course: str, lesson: str, language: str) -> None:
+        """Forget a target: it is no longer wanted, or no longer in trouble."""
+        with self._engine.begin() as connection:
+            connection.execute(_this_target(course, lesson, language))
 
     def targets(self, course: str) -> dict[tuple[str, str], TargetRow]:
         """Every known target of a course by lesson and language."""
@@ -215,6 +215,16 @@ class Ledger:
                 ).all()
             )
 
+    def keys(self, course: str) -> dict[tuple[str, str, str], str]:
+        """The key of the latest finished run of every stage, by lesson, language (empty for a lesson's) and stage."""
+        query = (
+            select(_stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage, _stage_runs.c.key)
+            .where(_stage_runs.c.course == course, _stage_runs.c.state == "done")
+            .order_by(_stage_runs.c.id)
+        )
+        with self._engine.connect() as connection:
+            return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
+
     def rebuild(self, commits: Iterable[Commit]) -> int:
         """Write again what the store's commits say of finished targets; returns how many targets that were."""
         found = 0
@@ -244,6 +254,12 @@ class RunningStage:
     message: str = ""
     seconds: float = 0.0
     media_seconds: float | None = None
+
+
+def _this_target(course: str, lesson: str, language: str) -> Delete:
+    return delete(_targets).where(
+        _targets.c.course == course, _targets.c.lesson == lesson, _targets.c.language == language
+    )
 
 
 def _connect(url: str) -> Engine:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ def perform(
     Raises DubError, with lesson and stage filled in; anything that a stage raises beside that is wrapped in StageFailed.
     """
     try:
+        stage.check(job)
         key, digests = key_of(stage, job, products, workspace)
         if not force and (commit := standing(stage, key, workspace)) is not None:
             return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
@@ -149,6 +150,8 @@ def _run(
             "course": job.course.course,
             "lesson": job.lesson_id,
             "language": job.language or "",
+            # What the key was made of, so that a plan can say what changed since.
+            "made_from": {"version": stage.version, "params": asdict(stage.params(job)), "inputs": dict(digests)},
             **made.notes,
         },
     )

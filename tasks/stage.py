@@ -80,6 +80,8 @@ class Stage:
     params: Callable[[Job], Any]
     run: Callable[[Any, Mapping[str, Path], Workbench], Made]
     engine: Callable[[Job], Engine | None] = lambda job: None
+    check: Callable[[Job], None] = lambda job: None
+    """Raises what would block the stage (EngineUnavailable, ConsentRefused) where that is known before it runs; light."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
         """The key for a job whose inputs have these digests (by the names in `needs`)."""

@@ -1,0 +1,43 @@
+"""What a run was asked to do: small, frozen, and JSON, so that a flow run can carry it to another machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from manifests.model import Stage
+
+
+class Order(BaseModel):
+    """One `dub run` or `dub rerun`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    manifest: Path
+    workspace: Path
+    out: Path | None = None
+    only: tuple[str, ...] = ()
+    """`LESSON` or `LESSON:LANG`; empty for everything."""
+    force: frozenset[Stage] = frozenset()
+    """Stages that are done again although their results are there."""
+    cores: int = 1
+
+    @property
+    def resume(self) -> str:
+        """The command that goes on where this run stopped."""
+        return f"dub run {shown(self.manifest)}" + "".join(f" --only {shown(name)}" for name in self.only)
+
+
+def shown(value: object) -> str:
+    """A value as a shell takes it, relative to where the user is where that is shorter."""
+    import shlex
+
+    text = str(value)
+    if isinstance(value, Path):
+        here = Path.cwd()
+        if value.is_relative_to(here):
+            text = str(value.relative_to(here))
+        if text.startswith("-"):
+            text = f"./{text}"
+    return shlex.quote(text)

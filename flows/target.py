@@ -1,0 +1,66 @@
+"""One lesson in one language: translate, clone, synthesize, place, mix, remux, verify."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+
+from flows.order import Order
+from flows.stages import run_stages, workspace
+from flows.standing import finished, unfinished
+from manifests.errors import DubError
+from manifests.ledger import TargetRow
+from manifests.model import Job
+from tasks.perform import Products
+from tasks.pipeline import PIPELINE
+
+TARGET_STAGES = tuple(stage for stage in PIPELINE if stage.scope == "target")
+
+
+@flow(name="dub-target", flow_run_name="{job.name}", validate_parameters=False)
+def dub_target(order: Order, job: Job, products: Products, cores: int) -> Products:
+    """Bring one target up to date and say in the ledger where it stands.
+
+    Raises DubError where a stage fails or is blocked; the ledger knows of it by then.
+    """
+    try:
+        products = run_stages(TARGET_STAGES, order, job, products, cores)
+    except DubError as error:
+        workspace(order.workspace).ledger.record(unfinished(job, error))
+        raise
+    row = finished(job, products)
+    workspace(order.workspace).ledger.record(row)
+    if not products.outcomes["verify"].cached:
+        _show(job, row, products, order)
+    return products
+
+
+def _show(job: Job, row: TargetRow, products: Products, order: Order) -> None:
+    """A table of lines and metrics in the Prefect UI, one artifact a target."""
+    record = json.loads(
+        workspace(order.workspace).store.get(products.objects["verify/record.json"]).read_text(encoding="utf-8")
+    )
+    table = [_table_row(line) for line in record["lines"]]
+    metrics = ", ".join(f"{name} {value}" for name, value in record["timing"].items())
+    create_table_artifact(
+        table=table or [{"line": "none", "text": "no speech"}],
+        key=re.sub(r"[^a-z0-9]+", "-", f"{job.course.course}-{job.lesson_id}-{job.language}".lower()).strip("-"),
+        description=f"{job.name}: {row.state}. {metrics}",
+    )
+
+
+def _table_row(line: dict[str, Any]) -> dict[str, Any]:
+    placed = line.get("placed") or {}
+    return {
+        "line": line["id"],
+        "speaker": line["speaker"],
+        "start": placed.get("start"),
+        "end": placed.get("end"),
+        "rate": placed.get("rate"),
+        "voice": line["voice"]["kind"],
+        "flags": ", ".join(line["flags"]),
+    }

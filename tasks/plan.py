@@ -1,0 +1,121 @@
+"""What a run would do, and why, without doing any of it.
+
+The same keys and the same store that a run looks at, walked stage by stage: what is there is `cached`; the first stage
+that is not is `run`, with the reason, and so is everything after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from manifests.errors import ConsentRefused, DubError, EngineUnavailable
+from manifests.model import Job
+from manifests.workspace import Workspace
+from tasks.perform import Outcome, Products, key_of, standing
+from tasks.stage import Stage
+
+StepState = Literal["cached", "run", "blocked", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of one target in a plan."""
+
+    stage: str
+    state: StepState
+    why: str = ""
+    estimate_s: float | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {"state": self.state}
+        if self.state == "cached":
+            facts["cached"] = True
+        if self.why:
+            facts["why"] = self.why
+        if self.estimate_s is not None:
+            facts["seconds"] = round(self.estimate_s, 1)
+        return facts
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """How far a job is done: its steps so far, and what they made."""
+
+    steps: tuple[Step, ...]
+    products: Products
+
+    @property
+    def complete(self) -> bool:
+        return all(step.state == "cached" for step in self.steps)
+
+    @property
+    def state(self) -> StepState:
+        """The state of the whole: what is worst in it."""
+        states = {step.state for step in self.steps}
+        return next((state for state in ("failed", "blocked", "run") if state in states), "cached")
+
+
+def walk(
+    stages: Sequence[Stage],
+    job: Job,
+    workspace: Workspace,
+    before: Walk | None = None,
+    *,
+    force: frozenset[str] = frozenset(),
+    last_keys: Mapping[tuple[str, str, str], str] | None = None,
+) -> Walk:
+    """Follow the stages of a job through the store; starts nothing and loads no engine."""
+    steps: list[Step] = []
+    products = before.products if before else Products()
+    state = before.state if before else "cached"
+    for stage in stages:
+        try:
+            stage.check(job)
+            if state == "cached" and stage.name in force:
+                state = "run"
+                steps.append(Step(stage.name, "run", "asked for"))
+            elif state == "cached":
+                key, digests = key_of(stage, job, products, workspace)
+                commit = standing(stage, key, workspace)
+                if commit is not None:
+                    products = products.plus(Outcome(stage.name, commit, cached=True, seconds=commit.seconds))
+                    steps.append(Step(stage.name, "cached"))
+                    continue
+                state = "run"
+                steps.append(Step(stage.name, "run", _why(stage, job, key, digests, workspace, last_keys or {})))
+            else:
+                steps.append(Step(stage.name, "blocked" if state in ("blocked", "failed") else "run", "follows"))
+        except (EngineUnavailable, ConsentRefused) as error:
+            state = "blocked"
+            steps.append(Step(stage.name, "blocked", str(error)))
+        except DubError as error:
+            state = "failed"
+            steps.append(Step(stage.name, "failed", str(error)))
+    return Walk(tuple(steps), products)
+
+
+def _why(
+    stage: Stage,
+    job: Job,
+    key: str,
+    digests: Mapping[str, str],
+    workspace: Workspace,
+    last_keys: Mapping[tuple[str, str, str], str],
+) -> str:
+    last = last_keys.get((job.lesson_id, job.language or "", stage.name))
+    if last is None:
+        return "not made yet"
+    if last == key:
+        return "its result is gone or was changed"
+    commit = workspace.store.committed(stage.name, last)
+    if commit is None or "made_from" not in commit.notes:
+        return "what it depends on changed"
+    was: dict[str, Any] = commit.notes["made_from"]
+    changed = [name for name in stage.needs if was["inputs"].get(name) != digests[name]]
+    if changed:
+        return f"{', '.join(changed)} changed"
+    if was["version"] != stage.version:
+        return "dubflow does this stage differently now"
+    return "its settings in the manifest changed"

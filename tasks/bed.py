@@ -1,0 +1,102 @@
+"""The bed of a dub: the original without its speech, the room's own sound in its place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from manifests.script import Diarization, Script
+from manifests.spans import RATE, Span, merged
+from manifests.timeline import Timeline
+from tasks.room_tone import Background, Kind, Read, RoomTone, Sound, complement
+
+FADE = RATE * 80 // 1000
+"""Original and room tone lead over to each other in 80 ms, with equal power."""
+
+PADDING = RATE // 5
+"""Speech is taken out from 200 ms before to 200 ms after where it was found: soft onsets, breath and the room's answer."""
+
+ISLAND = RATE * 3 // 10
+"""Less of the original than this between two stretches of speech is taken out too."""
+
+
+def without(spans: Sequence[Span], holes: Sequence[Span], length: int) -> tuple[Span, ...]:
+    """What of `spans` lies in no hole, in order."""
+    kept = complement(merged(holes), length)
+    parts = (span.clipped(keep) for span in merged(spans) for keep in kept if span.overlap(keep))
+    return tuple(parts)
+
+
+def spoken(diarization: Diarization, script: Script) -> tuple[Span, ...]:
+    """Everything that may be speech, recognized or not, padded: room tone is never taken from here."""
+    spans = (*diarization.speech, *(utterance.span for utterance in script.utterances), *script.unrecognized)
+    return merged(span.padded(PADDING) for span in spans)
+
+
+def silenced(diarization: Diarization, script: Script, timeline: Timeline) -> tuple[Span, ...]:
+    """Where the original is not heard: where its speech was, and where the dub speaks; merged and in order.
+
+    Speech in which no word was recognized stays, unless the dub speaks there.
+    """
+    programme = Span(0, timeline.length)
+    spans = (*diarization.speech, *(utterance.span for utterance in script.utterances))
+    recognized = without(spans, script.unrecognized, timeline.length)
+    source = without(
+        merged((span.padded(PADDING) for span in recognized), gap=ISLAND), script.unrecognized, timeline.length
+    )
+    dub = (placement.span.padded(FADE) for placement in timeline.placements)
+    whole = merged((*source, *dub), gap=2 * FADE)
+    return tuple(clipped for span in whole if (clipped := span.clipped(programme)).length)
+
+
+class Bed:
+    """Reads the bed from its start, block by block, in blocks of any size."""
+
+    def __init__(self, read: Read, channels: int, spans: Sequence[Span], background: Background, length: int) -> None:
+        self._read = read
+        self._channels = channels
+        self._spans = list(spans)
+        self._background = background
+        self._length = length
+        self._at = 0
+        self._tone: tuple[Span, RoomTone] | None = None
+        self._lengths: dict[Kind, int] = {"room tone": 0, "continued": 0, "silence": 0}
+
+    def read(self, count: int) -> Sound:
+        """The next `count` samples, (samples, channels)."""
+        here = Span(self._at, self._at + count)
+        out = self._read(here.start, count)
+        self._at = here.end
+        while self._spans and self._spans[0].start < here.end:
+            span = self._spans[0]
+            part = span.clipped(here)
+            inside = slice(part.start - here.start, part.end - here.start)
+            fall, rise = self._gains(span, part)
+            out[inside] = out[inside] * fall + self._under(span).read(part.length) * rise
+            if span.end > here.end:
+                break
+            self._spans.pop(0)
+        return out
+
+    @property
+    def kind(self) -> Kind:
+        """What lay in the original's place for the most part so far."""
+        return max(self._lengths, key=lambda kind: self._lengths[kind])
+
+    def _under(self, span: Span) -> RoomTone:
+        if self._tone is None or self._tone[0] != span:
+            tone = RoomTone(self._background, span, self._channels, self._read)
+            self._tone = span, tone
+            self._lengths[tone.kind] += span.length
+        return self._tone[1]
+
+    def _gains(self, span: Span, part: Span) -> tuple[Sound, Sound]:
+        """Gains of the original and of the room tone in a part of a span, (samples, 1) each."""
+        at = np.arange(part.start, part.end)
+        fade = max(1, min(FADE, span.length // 2))
+        # At the programme's own ends there is no original to lead over from.
+        since = (at - span.start + 0.5) / fade if span.start else np.ones(len(at))
+        until = (span.end - at - 0.5) / fade if span.end < self._length else np.ones(len(at))
+        angle = np.clip(np.minimum(since, until), 0, 1)[:, np.newaxis] * (np.pi / 2)
+        return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)

@@ -1,0 +1,119 @@
+"""Loudness as ITU-R BS.1770-4 measures it, block by block, and the levels that deliveries ask for.
+
+A meter keeps one number for each tenth of a second (36 000 an hour), from which the loudness of the programme, of a
+line, or of a sum of sounds can be told without hearing them again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.spans import RATE
+
+Steps = NDArray[np.float64]
+"""K-weighted power of each tenth of a second, summed over the channels by their weights."""
+
+STEP = RATE // 10
+
+SILENT = -70.0
+"""LUFS: the absolute gate. What is quieter throughout has no loudness; functions here return -inf for it."""
+
+Name = Literal["source", "web", "ebu", "atsc", "netflix"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """How loud a programme is to be."""
+
+    name: str
+    lufs: float | None
+    """Integrated loudness of the programme, or of its speech; None: whatever the source's is."""
+    peak_dbtp: float
+    """No true peak above this, after the delivery's lossy encoding."""
+    of_speech: bool = False
+    """True where the target is the loudness of the speech alone, ungated (BS.1770-1), not of the whole programme."""
+
+
+PROFILES = {
+    "source": Profile("source", None, -1.0),
+    "web": Profile("web", -16.0, -1.0),
+    "ebu": Profile("ebu", -23.0, -1.0),
+    "atsc": Profile("atsc", -24.0, -2.0),
+    "netflix": Profile("netflix", -27.0, -2.0, of_speech=True),
+}
+
+# BS.1770-4 table 1 and 2, for 48 kHz: a shelf for the head, a high-pass for the ear.
+_K_WEIGHTING = (
+    (1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585),
+    (1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621),
+)
+
+
+def channel_weights(channels: int) -> NDArray[np.float64]:
+    """Weights of BS.1770-4 for the usual order of channels (FL FR FC LFE, then surrounds): LFE 0, surrounds +1.5 dB."""
+    weights = np.ones(channels)
+    if channels == 5:
+        weights[3:] = 1.41
+    elif channels >= 6:
+        weights[3], weights[4:] = 0.0, 1.41
+    return weights
+
+
+class Meter:
+    """Hears a sound block by block; `steps` is what it heard so far."""
+
+    def __init__(self, channels: int) -> None:
+        self._weights = channel_weights(channels)
+        self._sections = np.array(_K_WEIGHTING)
+        self._state = np.zeros((len(_K_WEIGHTING), 2, channels))
+        self._rest = np.zeros(0)
+        self._steps: list[Steps] = []
+
+    def add(self, block: NDArray[np.float32]) -> None:
+        """Hear the next block, shaped (samples, channels)."""
+        from scipy.signal import sosfilt
+
+        if not len(block):
+            return
+        weighted, self._state = sosfilt(self._sections, block.astype(np.float64), axis=0, zi=self._state)
+        power = np.concatenate([self._rest, np.square(weighted) @ self._weights])
+        whole = len(power) // STEP * STEP
+        self._steps.append(power[:whole].reshape(-1, STEP).mean(axis=1))
+        self._rest = power[whole:]
+
+    def steps(self) -> Steps:
+        """Power of every tenth of a second heard, a last broken one included as if silence followed."""
+        rest = [np.array([self._rest.sum() / STEP])] if len(self._rest) else []
+        return np.concatenate([*self._steps, *rest]) if self._steps or rest else np.zeros(0)
+
+
+def lufs(power: float) -> float:
+    """Power to loudness."""
+    return -0.691 + 10 * float(np.log10(power)) if power > 0 else float("-inf")
+
+
+def power_of(loudness: float) -> float:
+    """Loudness to power."""
+    return 10 ** ((loudness + 0.691) / 10)
+
+
+def integrated(steps: Steps) -> float:
+    """Gated loudness in LUFS (BS.1770-4: 400 ms blocks every 100 ms, gates at -70 LUFS and 10 LU below the rest).
+
+    A sound shorter than a block is one block. -inf where nothing passes the gate.
+    """
+    if not len(steps):
+        return float("-inf")
+    if len(steps) < 4:
+        blocks = np.array([steps.mean()])
+    else:
+        sums = np.concatenate([[0.0], np.cumsum(steps)])
+        blocks = (sums[4:] - sums[:-4]) / 4
+    heard = blocks[blocks > power_of(SILENT)]
+    if not len(heard):
+        return float("-inf")
+    return lufs(float(heard[heard > heard.mean() / 10].mean()))

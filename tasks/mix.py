@@ -1,0 +1,446 @@
+"""Mix: the dub's lines over the original's background, at the loudness that is asked for.
+
+The programme is heard twice, block by block: once to learn its loudness and where its background can be heard alone,
+once to mix. Nothing that is kept grows with its length but a few numbers a second.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.errors import StageFailed
+from manifests.model import Job
+from manifests.script import Diarization, Script, dump, load
+from manifests.spans import RATE, Span
+from manifests.timeline import Placement, Take, Takes, Timeline
+from tasks.bed import Bed, silenced, spoken
+from tasks.levels import FARTHEST, Target, fitted_gain, line_levels, loudness, steps_of, target
+from tasks.limiter import Limiter, PeakMeter
+from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, channel_weights, integrated
+from tasks.room_tone import HOP, Background, Sound
+from tasks.stage import Made, Stage, Workbench
+from tasks.stretch import Mono, stretch
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+BLOCK = 8 * RATE
+"""Samples that are in hand at a time."""
+
+ENCODING_MARGIN = 0.8
+"""Decibels kept free under the delivery's true peak, because lossy encoding overshoots (`benchmarks/stretch.py`)."""
+
+CLOSE = 0.2
+"""LU from the target at which no further pass is worth its time; the promise is 0.5."""
+
+SQUEEZED = 6.0
+"""Decibels of limiting from which the dub is not made louder still: it would be heard."""
+
+_PASSES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    loudness: Name = "source"
+    background: Literal["auto", "room_tone"] = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class LineLevel:
+    """How loud one line is."""
+
+    line: str
+    source_lufs: float | None
+    """Loudness of the source's line; None where it is inaudible."""
+    take_lufs: float | None
+    """Loudness of the take as it came; None where it is silent."""
+    gain_db: float
+    """All gains of the line together, before the limiter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mix:
+    """What the mix measures."""
+
+    profile: str
+    source_lufs: float | None
+    """Integrated loudness of the source's whole track; None for silence, here and below."""
+    speech_lufs: float | None
+    """Loudness of the source's speech."""
+    target_lufs: float | None
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+    background: Literal["original", "room tone", "continued", "silence"]
+    """What lies under the dub for the most part: the original itself (a lesson without lines), noise like the room's,
+    tonal background continued from itself, or nothing, as around the speech of a source that is silent there."""
+    background_gain_db: float
+    dub_gain_db: float
+    """Gain of all lines beyond what makes each as loud as the one that it replaces."""
+    limited_db: float
+    """The limiter's deepest gain reduction."""
+    lines: tuple[LineLevel, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def mix(
+    programme: Path,
+    diarization: Diarization,
+    script: Script,
+    takes: Takes,
+    timeline: Timeline,
+    *,
+    audio: Callable[[Take], Path],
+    out: Path,
+    scratch: Path,
+    asked: Name = "source",
+    tell: Callable[[float], None] = lambda share: None,
+) -> Mix:
+    """Mix a target into `out`: 24-bit FLAC, 48 kHz, the programme's channels, `timeline.length` samples.
+
+    `audio` finds a take's sound; `scratch` is a folder for the stretched lines (192 kB a second of speech). A lesson
+    without lines keeps its own sound. Deterministic. Raises StageFailed for a placement without a take, and for a
+    programme that is not at 48 kHz.
+    """
+    import soundfile
+
+    with soundfile.SoundFile(programme) as source:
+        if source.samplerate != RATE:
+            raise StageFailed(f"the programme is at {source.samplerate} Hz, not {RATE}.", stage="mix")
+        original = _Original(source, timeline.length)
+        heard = _survey(original, lambda share: tell(0.2 * share))
+        if not timeline.placements and not timeline.unplaced:
+            return _unchanged(original, programme, out, heard)
+        speech = _integrated_in(heard.steps, diarization.speech)
+        aim = target(PROFILES[asked], PROFILES["web"], integrated(heard.steps), speech)
+        lines = _Lines(scratch / "lines.f32", original.channels)
+        by_line = {take.line: take for take in takes.takes}
+        for count, placement in enumerate(timeline.placements):
+            if placement.line not in by_line:
+                raise StageFailed("the timeline places a line that has no take.", stage="mix", line=placement.line)
+            lines.add(placement, _sound(audio(by_line[placement.line])))
+            tell(0.2 + 0.3 * count / len(timeline.placements))
+        spans = {utterance.id: utterance.span for utterance in script.utterances}
+        under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
+        lines.level([level + aim.line_offset for level in line_levels(under, aim.lufs - aim.line_offset)])
+
+        gone = silenced(diarization, script, timeline)
+        background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
+        renderer = _Renderer(original, lines, gone, background, aim, tell)
+        gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
+        done = renderer.render(out, gain)
+        for _ in range(_PASSES - 1):
+            off = aim.lufs - done.lufs
+            nearer = min(max(gain + off, -FARTHEST), FARTHEST)
+            if abs(off) <= CLOSE or abs(nearer - gain) < CLOSE / 2 or (off > 0 and done.limited_db > SQUEEZED):
+                break
+            gain = nearer
+            done = renderer.render(out, gain)
+    return Mix(
+        profile=aim.profile.name,
+        source_lufs=_number(integrated(heard.steps)),
+        speech_lufs=_number(speech),
+        target_lufs=_number(aim.lufs),
+        integrated_lufs=_number(integrated(done.steps)),
+        true_peak_dbtp=_number(done.true_peak_dbtp),
+        background=done.background,
+        background_gain_db=round(aim.background_db, 2),
+        dub_gain_db=round(gain, 2),
+        limited_db=round(done.limited_db, 2),
+        lines=tuple(
+            LineLevel(line.line, _number(source), _number(line.lufs), round(line.gain_db + gain, 2))
+            for line, source in zip(lines.lines, under, strict=True)
+        ),
+        notes=(*aim.notes, *_notes(done, aim, background, lines)),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a first hearing of the programme tells."""
+
+    steps: Steps
+    powers: NDArray[np.float64]
+    """Mean square of each `HOP` samples, mean over the channels."""
+    true_peak_dbtp: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """What a pass of mixing made."""
+
+    lufs: float
+    steps: Steps
+    true_peak_dbtp: float
+    limited_db: float
+    background: Literal["room tone", "continued", "silence"]
+
+
+@dataclass(slots=True)
+class _Line:
+    """One stretched line, in a file of them."""
+
+    line: str
+    span: Span
+    offset: int
+    steps: Steps
+    lufs: float
+    gain_db: float = 0.0
+
+
+class _Original:
+    """The programme, read anywhere; silence beyond its end."""
+
+    def __init__(self, file: SoundFile, length: int) -> None:
+        self._file = file
+        self.channels = file.channels
+        self.length = length
+        self.own_length = file.frames
+
+    def read(self, start: int, count: int) -> Sound:
+        out = np.zeros((count, self.channels), np.float32)
+        count = max(0, min(count, self.own_length - start))
+        if count:
+            if self._file.tell() != start:
+                self._file.seek(start)
+            out[:count] = self._file.read(count, dtype="float32", always_2d=True)
+        return out
+
+    def blocks(self) -> Iterator[Sound]:
+        """The whole programme, `length` samples."""
+        for start in range(0, self.length, BLOCK):
+            yield self.read(start, min(BLOCK, self.length - start))
+
+
+class _Lines:
+    """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
+
+    def __init__(self, path: Path, channels: int) -> None:
+        self._path = path
+        self._spread = spread(channels)
+        self._factor = float(channel_weights(channels) @ np.square(self._spread))
+        self._size = 0
+        self._sounding: dict[str, Mono] = {}
+        self.lines: list[_Line] = []
+        path.write_bytes(b"")
+
+    def add(self, placement: Placement, take: Mono) -> None:
+        sound = stretch(take, placement.span.length)
+        meter = Meter(1)
+        meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
+        steps = meter.steps() * self._factor
+        with self._path.open("ab") as file:
+            file.write(sound.tobytes())
+        self.lines.append(_Line(placement.line, placement.span, self._size, steps, integrated(steps)))
+        self._size += sound.nbytes
+
+    def level(self, levels: Sequence[float]) -> None:
+        """Give each line, in order, its loudness in LUFS; a silent one is left as it is."""
+        for line, wanted in zip(self.lines, levels, strict=True):
+            line.gain_db = wanted - line.lufs if np.isfinite(line.lufs) else 0.0
+
+    def steps(self, count: int) -> Steps:
+        """Power of all lines, at their levels, in each tenth of a second of the programme."""
+        out = np.zeros(count)
+        for line in self.lines:
+            first = line.span.start // STEP
+            part = line.steps[: max(0, count - first)]
+            out[first : first + len(part)] += part * 10 ** (line.gain_db / 10)
+        return out
+
+    def read(self, start: int, count: int, gain_db: float) -> Sound:
+        """All lines between two instants, at their levels and `gain_db` beyond; (samples, channels)."""
+        here = Span(start, start + count)
+        out = np.zeros(count, np.float32)
+        for line in self.lines:
+            part = line.span.clipped(here)
+            if not part.length:
+                self._sounding.pop(line.line, None)
+                continue
+            if line.line not in self._sounding:
+                self._sounding[line.line] = np.fromfile(
+                    self._path, np.float32, count=line.span.length, offset=line.offset
+                )
+            sound = self._sounding[line.line][part.start - line.span.start : part.end - line.span.start]
+            out[part.start - start : part.end - start] += sound * np.float32(10 ** ((line.gain_db + gain_db) / 20))
+        return out[:, np.newaxis] * self._spread
+
+
+def spread(channels: int) -> NDArray[np.float32]:
+    """Gain of a mono line in each channel: alone, in both of two, else in the centre (the third, as in 5.1 and 7.1)."""
+    gains = np.zeros(channels, np.float32)
+    if channels in (3, 5) or channels >= 6:
+        gains[2] = 1.0
+    else:
+        gains[: min(2, channels)] = 1.0
+    return gains
+
+
+class _Renderer:
+    """Mixes as often as the loudness asks for."""
+
+    def __init__(
+        self,
+        original: _Original,
+        lines: _Lines,
+        gone: Sequence[Span],
+        background: Background,
+        aim: Target,
+        tell: Callable[[float], None],
+    ) -> None:
+        self._original = original
+        self._lines = lines
+        self._gone = gone
+        self._background = background
+        self._aim = aim
+        self._tell = tell
+
+    def expected_bed(self, steps: Steps) -> Steps:
+        """Power of the bed as far as it can be told without making it."""
+        bed = steps.copy()
+        for span in self._gone:
+            moments = np.concatenate(self._background.moments(span))
+            under = steps[np.minimum(moments * HOP // STEP, len(steps) - 1)] if len(moments) else np.zeros(1)
+            bed[steps_of(span.start, span.end)] = under.mean()
+        return bed * 10 ** (self._aim.background_db / 10)
+
+    def render(self, out: Path, gain_db: float) -> _Done:
+        """One pass, with this gain for all lines."""
+        import soundfile
+
+        original, aim = self._original, self._aim
+        bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
+        limiter = Limiter(original.channels, aim.profile.peak_dbtp - ENCODING_MARGIN)
+        meter, peak = Meter(original.channels), PeakMeter()
+        level = np.float32(10 ** (aim.background_db / 20))
+        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
+
+            def deliver(block: Sound) -> None:
+                meter.add(block)
+                peak.add(block)
+                sink.write(block)
+
+            for start in range(0, original.length, BLOCK):
+                count = min(BLOCK, original.length - start)
+                deliver(limiter.feed(bed.read(count) * level + self._lines.read(start, count, gain_db)))
+                self._tell(0.5 + 0.5 * start / original.length)
+            deliver(limiter.rest())
+        steps = meter.steps()
+        return _Done(
+            lufs=loudness(steps, aim.profile, self._lines.steps(len(steps))),
+            steps=steps,
+            true_peak_dbtp=peak.dbtp,
+            limited_db=limiter.deepest_db,
+            background=bed.kind,
+        )
+
+
+def _survey(original: _Original, tell: Callable[[float], None]) -> _Heard:
+    meter, peak = Meter(original.channels), PeakMeter()
+    powers: list[NDArray[np.float64]] = []
+    rest = np.zeros(0)
+    for count, block in enumerate(original.blocks()):
+        meter.add(block)
+        peak.add(block)
+        power = np.concatenate([rest, np.square(block, dtype=np.float64).mean(axis=1)])
+        whole = len(power) // HOP * HOP
+        powers.append(power[:whole].reshape(-1, HOP).mean(axis=1))
+        rest = power[whole:]
+        tell(count * BLOCK / original.length)
+    return _Heard(meter.steps(), np.concatenate(powers) if powers else rest, peak.dbtp)
+
+
+def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -> Mix:
+    """A lesson in which nothing is said keeps its own sound, to the sample."""
+    import soundfile
+
+    if original.own_length == original.length:
+        shutil.copyfile(programme, out)
+    else:
+        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
+            for block in original.blocks():
+                sink.write(block)
+    level = _number(integrated(heard.steps))
+    return Mix("source", level, None, level, level, _number(heard.true_peak_dbtp), "original", 0.0, 0.0, 0.0)
+
+
+def _sound(path: Path) -> Mono:
+    """A take's sound, mono at 48 kHz."""
+    import soundfile
+
+    sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if rate != RATE:
+        raise StageFailed(f"a take is at {rate} Hz, not {RATE}.", stage="mix")
+    return sound.mean(axis=1) if sound.shape[1] > 1 else sound[:, 0]
+
+
+def _integrated_in(steps: Steps, spans: Sequence[Span]) -> float:
+    parts = [steps[steps_of(span.start, span.end)] for span in spans]
+    return integrated(np.concatenate(parts)) if parts else float("-inf")
+
+
+def _notes(done: _Done, aim: Target, background: Background, lines: _Lines) -> Iterator[str]:
+    off = done.lufs - aim.lufs
+    if abs(off) > 0.5:
+        why = "the true peak allows no more" if off < 0 and done.limited_db > SQUEEZED else "the background decides it"
+        yield f"loudness is {off:+.1f} LU from the target: {why}"
+    if not background.alone:
+        yield "the source's background is nowhere heard alone: its quietest moments stand in"
+    if done.background == "continued":
+        yield "the source's background is tonal: it is continued from itself under the dub"
+    for line in lines.lines:
+        if not np.isfinite(line.lufs):
+            yield f"line {line.line} is silent"
+
+
+def _number(level: float) -> float | None:
+    return round(level, 2) if np.isfinite(level) else None
+
+
+def _params(job: Job) -> Params:
+    delivery = job.course.delivery
+    return Params(delivery.loudness, delivery.background)
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    """The stage: see `mix`."""
+    result = mix(
+        inputs["split/programme.flac"],
+        load(Diarization, inputs["diarize/turns.json"]),
+        load(Script, inputs["transcribe/script.json"]),
+        load(Takes, inputs["synthesize/takes.json"]),
+        load(Timeline, inputs["place/timeline.json"]),
+        audio=lambda take: bench.store.get(take.audio),
+        out=bench.scratch / "dub.flac",
+        scratch=bench.scratch,
+        asked=params.loudness,
+        tell=bench.tell,
+    )
+    return Made(
+        outputs={"dub.flac": bench.scratch / "dub.flac", "mix.json": dump(result, bench.scratch / "mix.json")},
+        notes={"integrated_lufs": result.integrated_lufs, "true_peak_dbtp": result.true_peak_dbtp},
+    )
+
+
+STAGE = Stage(
+    name="mix",
+    version=1,
+    scope="target",
+    needs=(
+        "split/media.json",
+        "split/programme.flac",
+        "diarize/turns.json",
+        "transcribe/script.json",
+        "synthesize/takes.json",
+        "place/timeline.json",
+    ),
+    makes=("dub.flac", "mix.json"),
+    params=_params,
+    run=run,
+)

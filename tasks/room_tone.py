@@ -1,0 +1,238 @@
+"""The sound of the room, for as long as it is needed, without a word of what was said in it.
+
+Where the original's speech is taken out, its background must go on. It is rebuilt from the nearest moments in which
+nobody speaks:
+
+* noise (the usual case) by grains with scrambled phases: each grain takes the spectrum of one quiet moment, in all
+  channels, and one random phase a frequency. What results has the background's spectrum, level and stereo image, no
+  period that an ear could catch however little there was to take from, and nothing intelligible even if a word had
+  slipped in. (Looped recordings of room tone give themselves away by their period.)
+* what sings (a hum, a pad of music) by long grains of the sound itself, each joined where it continues the last: with
+  scrambled phases a steady tone would flutter.
+
+Digital silence has grains of zeros, and stays digital silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.spans import RATE, Span
+
+Sound = NDArray[np.float32]
+"""(samples, channels)"""
+
+Read = Callable[[int, int], Sound]
+"""Reads the original from a sample, for a number of samples."""
+
+Kind = Literal["room tone", "continued", "silence"]
+"""Noise like the room's; tonal background continued from itself; nothing."""
+
+FRAME = 8192
+HOP = FRAME // 2
+
+_NEAR = 12
+"""Moments taken from each side of a gap: about a second."""
+_AROUND = 60
+"""Moments on each side that tell what is usual here: about five seconds of background."""
+_OUTLIER = 10 ** (6 / 10)
+"""A moment 6 dB above the quiet quarter of its neighbours is a noise, not the background."""
+_SINGING = 0.4
+"""Share of the power in narrow lines of the spectrum from which a background counts as tonal."""
+_JOIN = RATE // 10
+"""Tonal grains overlap by 100 ms."""
+_SEARCH = RATE // 50
+"""A tonal grain is moved by up to 20 ms, a whole period of 50 Hz, to continue the one before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """Where the original's background can be heard alone."""
+
+    levels: NDArray[np.float32]
+    """Mean square of each frame (`FRAME` samples every `HOP`), all channels together."""
+    clean: NDArray[np.int64]
+    """Indices of the frames that hold no speech, in order."""
+    alone: bool
+    """False where there is no such moment in the whole programme, and its quietest ones stand in."""
+
+    @classmethod
+    def of(cls, powers: NDArray[np.float64], occupied: Sequence[Span], length: int) -> Background:
+        """From the mean square of each hop of a programme of `length` samples in which `occupied` may be speech."""
+        levels = ((powers[:-1] + powers[1:]) / 2).astype(np.float32) if len(powers) > 1 else np.zeros(0, np.float32)
+        found: list[NDArray[np.int64]] = []
+        for span in complement(occupied, length):
+            first, last = -(-span.start // HOP), (span.end - FRAME) // HOP
+            found.append(np.arange(first, min(last + 1, len(levels)), dtype=np.int64))
+        clean = np.concatenate(found) if found else np.zeros(0, np.int64)
+        if len(clean):
+            return cls(levels, clean, True)
+        quiet = np.flatnonzero(levels <= np.percentile(levels, 3)) if len(levels) else clean
+        return cls(levels, quiet.astype(np.int64), False)
+
+    def moments(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Frames to rebuild the background of a span from: those before it, and those after it.
+
+        Both are the same where there are only those of one side; both are empty where there are none at all.
+        """
+        at = int(np.searchsorted(self.clean, span.start // HOP))
+        after_at = int(np.searchsorted(self.clean, -(-span.end // HOP)))
+        inside = self.clean[at:after_at] if not self.alone else self.clean[:0]
+        before, after = self.clean[max(0, at - _AROUND) : at], self.clean[after_at : after_at + _AROUND]
+        usual = self.levels[np.concatenate([before, inside, after])]
+        if not len(usual):
+            return before, after
+        limit = float(np.percentile(usual, 25)) * _OUTLIER + 1e-12
+        before, inside, after = (side[self.levels[side] <= limit] for side in (before, inside, after))
+        before, after = np.concatenate([before, inside])[-_NEAR:], np.concatenate([inside, after])[:_NEAR]
+        return (before if len(before) else after), (after if len(after) else before)
+
+    def power(self, span: Span) -> float:
+        """Mean square of the background that will be rebuilt under a span."""
+        moments = np.concatenate(self.moments(span))
+        return float(self.levels[moments].mean()) if len(moments) else 0.0
+
+
+class RoomTone:
+    """The background of one span, read from its start in pieces of any size. Deterministic in seed and span."""
+
+    def __init__(self, background: Background, span: Span, channels: int, read: Read, seed: int = 0) -> None:
+        self._span = span
+        self._made = 0
+        self._random = np.random.default_rng([seed, span.start])
+        self._ready = np.zeros((0, channels), np.float32)
+        before, after = background.moments(span)
+        self._sides = [_frames(before, read, channels), _frames(after, read, channels)]
+        frames = np.concatenate(self._sides)
+        self.kind: Kind = "silence" if not frames.any() else "continued" if _sings(frames) else "room tone"
+        self._tail: Sound | None = None
+        if self.kind == "continued":
+            self._runs = [_runs(before, read), _runs(after, read)]
+            self._tail = read(span.start, min(_JOIN, span.length))
+            # The first join leads over from the original itself, which the mix fades out there.
+        elif self.kind == "room tone":
+            self._spectra = [_spectra(side) for side in self._sides]
+            self._tail = self._scrambled(0)[HOP:]
+
+    def read(self, count: int) -> Sound:
+        """The next `count` samples, (samples, channels)."""
+        while len(self._ready) < count:
+            self._ready = np.concatenate([self._ready, self._more(count - len(self._ready))])
+        out, self._ready = self._ready[:count], self._ready[count:]
+        return out
+
+    def _more(self, wanted: int) -> Sound:
+        if self.kind == "silence":
+            return np.zeros((wanted, self._ready.shape[1]), np.float32)
+        more = self._joined() if self.kind == "continued" else self._overlapped(-(-wanted // HOP))
+        self._made += len(more)
+        return more
+
+    def _sides_of(self, hops: int) -> NDArray[np.int64]:
+        """For each of the next hops, whether it comes from before (0) or after (1): more and more after."""
+        at = (self._made + HOP * np.arange(hops)) / max(1, self._span.length)
+        return (self._random.random(hops) < at).astype(np.int64)
+
+    def _overlapped(self, hops: int) -> Sound:
+        """The next hops of noise: grains that overlap by half, in windows whose powers add up to one."""
+        assert self._tail is not None  # noqa: S101 - set wherever the background is noise
+        grains = self._grains(hops)
+        tails = np.concatenate([self._tail[np.newaxis], grains[:-1, HOP:]])
+        self._tail = grains[-1, HOP:]
+        return (tails + grains[:, :HOP]).reshape(-1, grains.shape[2])
+
+    def _scrambled(self, side: int) -> Sound:
+        return self._grains(1)[0]
+
+    def _grains(self, hops: int) -> Sound:
+        """Noise grains, windowed: (hops, FRAME, channels)."""
+        from scipy.fft import irfft
+
+        sides = self._sides_of(hops)
+        picks = [self._spectra[side][int(self._random.integers(len(self._spectra[side])))] for side in sides]
+        phases = self._random.random((hops, FRAME // 2 + 1, 1), dtype=np.float32) * np.float32(2 * np.pi)
+        turned = np.stack(picks) * (np.cos(phases) + 1j * np.sin(phases))
+        return np.asarray(irfft(turned, FRAME, axis=1), np.float32) * _RISE_AND_FALL[:, np.newaxis]
+
+    def _joined(self) -> Sound:
+        """The next grain of the sound itself, joined to the last where it continues it best."""
+        assert self._tail is not None  # noqa: S101 - set wherever the background is tonal
+        runs = self._runs[int(self._sides_of(1)[0])]
+        run = runs[int(self._random.integers(len(runs)))]
+        tail = self._tail
+        longest = min(RATE, len(run) - _SEARCH)
+        start = int(self._random.integers(len(run) - longest - _SEARCH + 1))
+        join = min(len(tail), longest // 2)
+        tail = tail[:join]
+        start += _best_offset(run[start : start + join + _SEARCH].mean(axis=1), tail.mean(axis=1))
+        grain = run[start : start + longest]
+        rise = np.linspace(0, 1, join, endpoint=False, dtype=np.float32)[:, np.newaxis]
+        fall = 1 - rise
+        alike = max(0.0, _correlation(grain[:join].mean(axis=1), tail.mean(axis=1)))
+        # Keeps the power of the join even whether its two sides agree (1) or not at all (0).
+        even = np.sqrt(rise**2 + fall**2 + 2 * alike * rise * fall)
+        body = grain[join : len(grain) - join]
+        self._tail = grain[len(grain) - join :]
+        return np.concatenate([(tail * fall + grain[:join] * rise) / even, body]).astype(np.float32)
+
+
+_RISE_AND_FALL = np.sin(np.pi * (np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
+_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
+
+
+def complement(spans: Sequence[Span], length: int) -> tuple[Span, ...]:
+    """What of a programme of `length` samples no span (in order, disjoint) covers."""
+    edges = [0, *(edge for span in spans for edge in (span.start, span.end)), length]
+    return tuple(Span(a, b) for a, b in zip(edges[::2], edges[1::2], strict=True) if a < b)
+
+
+def _frames(indices: NDArray[np.int64], read: Read, channels: int) -> Sound:
+    """The frames of these indices, (frames, FRAME, channels)."""
+    if not len(indices):
+        return np.zeros((0, FRAME, channels), np.float32)
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+    sounds = [(run, read(int(run[0]) * HOP, (len(run) + 1) * HOP)) for run in runs]
+    return np.stack([sound[k * HOP : k * HOP + FRAME] for run, sound in sounds for k in range(len(run))])
+
+
+def _runs(indices: NDArray[np.int64], read: Read) -> list[Sound]:
+    """The unbroken stretches of the frames of these indices; only those at least half as long as the longest."""
+    runs = np.split(indices, np.flatnonzero(np.diff(indices) != 1) + 1)
+    longest = max(len(run) for run in runs)
+    return [read(int(run[0]) * HOP, (len(run) + 1) * HOP) for run in runs if 2 * len(run) >= longest]
+
+
+def _spectra(frames: Sound) -> NDArray[np.complex64]:
+    """Spectra of frames under a Hann window, scaled so that a whole frame has the frame's power."""
+    from scipy.fft import rfft
+
+    return np.asarray(rfft(frames * (_HANN / np.sqrt(0.375))[:, np.newaxis], axis=1), np.complex64)
+
+
+def _sings(frames: Sound) -> bool:
+    """Whether most of the power lies in lines that stay where they are from frame to frame."""
+    from scipy.fft import rfft
+    from scipy.ndimage import median_filter
+
+    if len(frames) < 4 or not frames.any():
+        return False
+    power = np.mean(np.abs(rfft(frames * _HANN[:, np.newaxis], axis=1)) ** 2, axis=(0, 2))
+    lines = power > 12 * median_filter(power, 41)
+    lowest = 40 * FRAME // RATE
+    return float(power[lowest:][lines[lowest:]].sum()) > _SINGING * float(power[lowest:].sum())
+
+
+def _best_offset(sound: NDArray[np.float32], pattern: NDArray[np.float32]) -> int:
+    """Where in `sound` the pattern fits best, by normalized correlation."""
+    products = np.correlate(sound, pattern, "valid")
+    energies = np.convolve(sound**2, np.ones(len(pattern), np.float32), "valid")
+    return int(np.argmax(products / np.sqrt(np.maximum(energies, 1e-12))))
+
+
+def _correlation(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:
+    return float(x @ y) / max(1e-12, float(np.sqrt((x @ x) * (y @ y))))

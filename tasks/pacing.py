@@ -7,14 +7,14 @@ everything that matters is linear, so one sparse convex programme settles a whol
     minimise   sum t_i [ w_start x_i^2 + w_end (x_i + d_i u_i - min(d_i, b_i - a_i))^2 ]      near the source's own time
              + sum w_rate d_i (u_i - 1)^2                                                     at a normal speed
              + sum w_smooth exp(-pause_ij / 1 s) (u_j - u_i)^2                                without audible jumps
-             + sum w_fast d_i f_i + sum w_late z_i + w_past y                                 what has its price
+             + sum w_fast d_i f_i + w_past y                                                  what has its price
     such that  a_j + x_j >= a_i + x_i + d_i u_i + gap_ij                                      for the pairs in `after`
                a_j + x_j >= a_i + x_i                                                         the order of starts stays
-               u_i >= 1 / soft - f_i,   x_i <= late + z_i,   a_i + x_i + d_i u_i <= T + y
-               earliest_i <= x_i,   shortest_i <= d_i u_i <= longest_i,   f, z, y >= 0
+               u_i >= 1 / soft - f_i,   a_i + x_i + d_i u_i <= T + y
+               earliest_i <= x_i,   shortest_i <= d_i u_i <= longest_i,   f, y >= 0
 
 with a, b the source's start and end, d the take's length at normal rate, t the trust in the source's times and T the
-programme's end. Pauses longer than a second or two free the pace to change. The slacks f, z and y make it feasible
+programme's end. Pauses longer than a second or two free the pace to change. The slacks f and y make it feasible
 always; what it cannot hold exactly is the caller's to hold (`tasks.place` does, in integers). Solved by Clarabel, an
 interior point method whose cost grows linearly here, because the rows are banded.
 
@@ -22,18 +22,19 @@ Source: the relaxations and rate smoothing of Virkar et al. 2022 (arXiv 2204.025
 pace instead of the rate.
 """
 
+# Clarabel and scipy have no types:
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportAttributeAccessIssue=false, reportUnknownArgumentType=false
+
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from manifests.errors import StageFailed
-
-if TYPE_CHECKING:
-    from scipy.sparse import csc_array
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -43,17 +44,14 @@ Indices = NDArray[np.intp]
 class Weights:
     """What each kind of discomfort costs; found with `benchmarks/placement.py`."""
 
-    start: float = 1.0
+    start: float = 1.5
     end: float = 0.3
-    rate: float = 6.0
-    smooth: float = 60.0
-    fast: float = 250.0
+    rate: float = 3.0
+    smooth: float = 50.0
+    fast: float = 100.0
     """A second won by speaking faster than the soft cap."""
-    late: float = 40.0
-    """A second by which one line is later than `late_s`, on top of `start`."""
     past: float = 1e4
     """A second beyond the programme's end."""
-    late_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,90 +97,96 @@ def solve(problem: Problem, weights: Weights) -> tuple[Floats, Floats]:
     count = len(problem.normal)
     if count == 0:
         return np.zeros(0), np.zeros(0)
-    quadratic, linear, rows, bounds = _matrices(problem, weights)
-    import clarabel
+    import clarabel  # noqa: PLC0415 - opens a shared library
 
-    settings = clarabel.DefaultSettings()
+    quadratic, linear = _costs(problem, weights)
+    rows, bounds = _constraints(problem)
+    settings: Any = clarabel.DefaultSettings()
     settings.verbose = False
     settings.max_threads = 1
-    solver = clarabel.DefaultSolver(quadratic, linear, rows, bounds, [clarabel.NonnegativeConeT(len(bounds))], settings)
+    solver: Any = clarabel.DefaultSolver(
+        quadratic, linear, rows, bounds, [clarabel.NonnegativeConeT(len(bounds))], settings
+    )
     solution = solver.solve()
     if str(solution.status) not in {"Solved", "AlmostSolved"}:
         raise StageFailed(
             f"the placement of {count} lines did not converge ({solution.status}).",
-            remedy="Please report it with the timeline's script and takes.",
+            remedy="Please report it with the script and the takes of this lesson.",
         )
     unknowns = np.asarray(solution.x, dtype=np.float64)
     return unknowns[:count], unknowns[count : 2 * count] * problem.normal
 
 
-def _matrices(problem: Problem, weights: Weights) -> tuple[csc_array, Floats, csc_array, Floats]:
-    """The programme as Clarabel wants it: minimise x'Px/2 + q'x such that Ax <= b; P as its upper triangle."""
-    from scipy import sparse
+# The unknowns in one vector: n delays, n paces, n seconds too fast, and one beyond the end.
 
+
+def _costs(problem: Problem, weights: Weights) -> tuple[Any, Floats]:
+    """P, as its upper triangle, and q of x'Px/2 + q'x: the squares above multiplied out."""
     n = len(problem.normal)
-    size = 4 * n + 1
-    every = np.arange(n)
-
-    def pick(block: int, which: Indices, scale: Floats | float = 1.0) -> Any:
-        """Rows that select, and scale, unknowns of one block: 0 delay, 1 pace, 2 too fast, 3 too late."""
-        data = np.broadcast_to(np.asarray(scale, dtype=np.float64), which.shape)
-        return sparse.csr_array((data, (np.arange(len(which)), block * n + which)), shape=(len(which), size))
-
-    delay, pace, fast, late = (pick(block, every) for block in range(4))
-    end = delay + pick(1, every, problem.normal)
-    past = sparse.csr_array((np.ones(n), (every, np.full(n, 4 * n))), shape=(n, size))
-
-    first, second = problem.smooth.first, problem.smooth.second
-    jump = pick(1, second) - pick(1, first)
-    likeness = weights.smooth * np.exp(-problem.smooth.seconds)
-    wanted_end = np.minimum(problem.normal, problem.source)
-    near_start, near_end = weights.start * problem.trust, weights.end * problem.trust
+    line = np.arange(n)
+    start, end = weights.start * problem.trust, weights.end * problem.trust
     steady = weights.rate * problem.normal
-
-    def weighed(matrix: Any, weight: Floats) -> Any:
-        return matrix.T @ sparse.diags_array(weight) @ matrix
-
-    # A little curvature for the slacks too: the solver is steadier, and of equal slacks the even ones win.
-    curvature = sparse.diags_array(np.concatenate([np.zeros(2 * n), np.full(2 * n + 1, 1e-3)]))
-    quadratic = 2 * (
-        weighed(delay, near_start) + weighed(end, near_end) + weighed(pace, steady) + weighed(jump, likeness)
+    first, second = problem.smooth.first, problem.smooth.second
+    likeness = weights.smooth * np.exp(-problem.smooth.seconds)
+    entries = [
+        (line, line, start + end),
+        (line, n + line, end * problem.normal),
+        (n + line, n + line, end * problem.normal**2 + steady),
+        (n + first, n + first, likeness),
+        (n + second, n + second, likeness),
+        (n + first, n + second, -likeness),
+        # A little curvature for the slacks: the solver is steadier, and of equal slacks the even ones win.
+        (np.arange(2 * n, 3 * n + 1), np.arange(2 * n, 3 * n + 1), np.full(n + 1, 1e-3)),
+    ]
+    wanted = end * np.minimum(problem.normal, problem.source)
+    linear = np.concatenate(
+        [
+            -2 * wanted,
+            -2 * (wanted * problem.normal + steady),
+            weights.fast * problem.normal,
+            [weights.past],
+        ]
     )
-    linear = -2 * (end.T @ (near_end * wanted_end) + pace.T @ steady)
-    linear = linear + np.concatenate(
-        [np.zeros(2 * n), weights.fast * problem.normal, np.full(n, weights.late), [weights.past]]
-    )
+    row, column, value = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return _sparse(2 * value, row, column, (3 * n + 1, 3 * n + 1)), linear
 
-    onset = problem.onset
+
+def _constraints(problem: Problem) -> tuple[Any, Floats]:
+    """A and b of Ax <= b, one block of rows after another."""
+    n = len(problem.normal)
+    line = np.arange(n)
+    delay, pace, fast, past = line, n + line, 2 * n + line, np.full(n, 3 * n)
+    one = np.ones(n)
     before, then = problem.after.first, problem.after.second
-    ordered = pick(0, every[:-1]) - pick(0, every[1:])
-    rows = sparse.vstack(
-        [
-            pick(0, before) + pick(1, before, problem.normal[before]) - pick(0, then),
-            ordered,
-            -pace - fast,
-            delay - late,
-            end - past,
-            -delay,
-            pace,
-            -pace,
-            -fast,
-            -late,
-            -past[:1],
-        ]
-    )
-    bounds = np.concatenate(
-        [
-            (onset[then] - onset[before]) - problem.after.seconds,
-            np.diff(onset),
-            np.full(n, -1 / problem.soft_max),
-            np.full(n, weights.late_s),
-            problem.to_end,
-            -problem.earliest,
-            problem.longest / problem.normal,
-            -problem.shortest / problem.normal,
-            np.zeros(2 * n + 1),
-        ]
-    )
-    upper = sparse.triu(quadratic + curvature, format="csc")
-    return sparse.csc_array(upper), np.asarray(linear), sparse.csc_array(rows.tocsc()), bounds
+    blocks: list[tuple[Floats, list[tuple[Indices, Floats]]]] = [
+        (
+            problem.onset[then] - problem.onset[before] - problem.after.seconds,
+            [(before, one[before]), (n + before, problem.normal[before]), (then, -one[then])],
+        ),
+        (np.diff(problem.onset), [(delay[:-1], one[1:]), (delay[1:], -one[1:])]),
+        (-one / problem.soft_max, [(pace, -one), (fast, -one)]),
+        (problem.to_end, [(delay, one), (pace, problem.normal), (past, -one)]),
+        (-problem.earliest, [(delay, -one)]),
+        (problem.longest / problem.normal, [(pace, one)]),
+        (-problem.shortest / problem.normal, [(pace, -one)]),
+        (0 * one, [(fast, -one)]),
+        (np.zeros(1), [(past[:1], -one[:1])]),
+    ]
+    bounds = np.concatenate([bound for bound, _ in blocks])
+    above = np.cumsum([0, *(len(bound) for bound, _ in blocks)])
+    entries = [
+        (top + np.arange(len(column)), column, value)
+        for top, (_, terms) in zip(above[:-1].tolist(), blocks, strict=True)
+        for column, value in terms
+    ]
+    row, column, value = (np.concatenate(part) for part in zip(*entries, strict=True))
+    return _sparse(value, row, column, (len(bounds), 3 * n + 1)), bounds
+
+
+def _sparse(value: Floats, row: Indices, column: Indices, shape: tuple[int, int]) -> Any:
+    """A matrix in compressed columns; entries at one place add up."""
+    from scipy.sparse import csc_array  # noqa: PLC0415 - takes a while to load
+
+    matrix: Any = csc_array((value, (row, column)), shape=shape)
+    matrix.sum_duplicates()
+    return matrix

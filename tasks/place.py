@@ -114,9 +114,9 @@ def _comfort(problem: Problem, limits: Limits) -> tuple[Floats, Floats]:
 
 def _placement(line: _Spoken, span: Span, limits: Limits) -> Placement:
     flags: list[str] = []
-    heard = line.take.default_length / span.length
-    late = (span.start - line.source.start) / RATE
-    if heard > limits.soft_max + 0.005:
+    heard = round(line.take.default_length / span.length, 2)
+    late = round((span.start - line.source.start) / RATE, 2)
+    if heard > limits.soft_max:
         flags.append(f"fast {heard:.2f}x")
     if late > limits.late_flag_s:
         flags.append(f"late {late:.2f} s")

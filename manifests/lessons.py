@@ -1,0 +1,176 @@
+"""Lessons as jobs: globs opened, ids settled, the media looked at, and the choice that `--only` makes."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+
+from manifests import languages, load, rules
+from manifests.document import At
+from manifests.errors import Finding, InputError, ManifestError
+from manifests.faults import Fault
+from manifests.model import Course, Job, Lesson
+from manifests.names import name_fault, same_name
+
+
+def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
+    """One job a lesson, without a language, in the manifest's order; the files of a glob in natural order.
+
+    `out` takes the place of the manifest's own `out`, relative to the current folder. Raises ManifestError for a glob
+    that matches nothing, for two lessons with one id, and for a source that an output would overwrite. A media file
+    that is missing is no error here: it is one failed lesson of a run.
+    """
+    placed, faults = _resolve(manifest, course, out)
+    if faults:
+        raise ManifestError(_findings(manifest, faults))
+    return [job for _, job in placed]
+
+
+def check_media(manifest: Path, course: Course, out: Path | None = None) -> list[Finding]:
+    """Media files that are missing, empty or unreadable, and whatever `jobs` would raise, by file and line."""
+    placed, faults = _resolve(manifest, course, out)
+    faults += [Fault(at, message) for at, job in placed if (message := _media_fault(job))]
+    return _findings(manifest, faults)
+
+
+def targets(jobs: Iterable[Job]) -> list[Job]:
+    """Each lesson's job in each language of its course."""
+    return [job.model_copy(update={"language": tag}) for job in jobs for tag in job.course.targets]
+
+
+def select(jobs: Sequence[Job], only: Sequence[str] = ()) -> list[Job]:
+    """The targets that `--only LESSON[:LANG]` names, in the course's order; all of them where nothing is named.
+
+    Raises InputError, with the nearest name there is, for a lesson or a language that the course does not have.
+    """
+    everything = targets(jobs)
+    if not only:
+        return everything
+    wanted = {_named(jobs, name) for name in only}
+    return [job for job in everything if {(job.lesson_id, None), (job.lesson_id, job.language)} & wanted]
+
+
+def _named(jobs: Sequence[Job], name: str) -> tuple[str, str | None]:
+    lesson, colon, tag = name.partition(":")
+    ids = [job.lesson_id for job in jobs]
+    if lesson not in ids:
+        near = get_close_matches(lesson, ids, n=1, cutoff=0.5)
+        some = ", ".join(ids[:5]) + (", …" if len(ids) > 5 else "")
+        raise InputError(
+            f"there is no lesson `{lesson}` in this course.",
+            remedy=f"Did you mean `{near[0]}{colon}{tag}`?" if near else f"There are: {some}.",
+        )
+    if not colon:
+        return lesson, None
+    there = jobs[0].course.targets
+    try:
+        parsed = languages.parse(tag)
+    except ValueError as error:
+        raise InputError(f"{error}", remedy=f"This course is dubbed into {', '.join(there)}.", lesson=lesson) from error
+    if parsed not in there:
+        raise InputError(
+            f"`{parsed}` is not among the languages of this course.",
+            remedy=f"It is dubbed into {', '.join(there)}.",
+            lesson=lesson,
+        )
+    return lesson, parsed
+
+
+def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tuple[At, Job]], list[Fault]]:
+    """Every job with the place in the manifest that it comes from, and what is wrong with them."""
+    path = Path(os.path.abspath(manifest))  # noqa: PTH100 (resolve() would follow links, away from the manifest's folder)
+    base = Path(os.path.abspath(path.parent / course.out if out is None else out))  # noqa: PTH100 (as above)
+    folder = base / course.course
+    placed: list[tuple[At, Job]] = []
+    faults: list[Fault] = []
+    for index, lesson in enumerate(course.lessons):
+        at: At = ("lessons", index, "media")
+        found = _media_files(lesson, path.parent, (folder, base / "review", base / "withdrawn"))
+        if not found:
+            faults.append(Fault(at, f"no file matches `{lesson.media}`, relative to {path.parent}."))
+        if lesson.id is not None and len(found) > 1:
+            faults.append(Fault(("lessons", index, "id"), f"one `id` for {len(found)} files; leave it out of a glob."))
+            continue
+        for media in found:
+            name = lesson.id if lesson.id is not None else media.stem
+            if fault := name_fault(name, colons=False):
+                faults.append(Fault(at, fault))
+                continue
+            # Not validated again: the course was, and ten thousand lessons are to be ready in a second.
+            job = Job.model_construct(
+                manifest=path, course=course, lesson=lesson, lesson_id=name, media=media, out=folder, language=None
+            )
+            placed.append((at, job))
+    ids = [(job.lesson_id, at) for at, job in placed]
+    faults += rules.clashes(ids, lambda other: _where(manifest, other))
+    return placed, faults + list(_overwritten(placed, course, folder))
+
+
+def _media_files(lesson: Lesson, folder: Path, outputs: tuple[Path, ...]) -> list[Path]:
+    """The files a lesson names, absolute; what earlier runs made is not taken for a source."""
+    path = folder / lesson.media
+    if not rules.is_glob(lesson.media) or path.exists():
+        return [Path(os.path.abspath(path))]  # noqa: PTH100 (a link keeps its name)
+    # Our own folder's name may hold a bracket: only the lesson's part is a pattern.
+    names = glob.glob(lesson.media, root_dir=folder, recursive=True)  # noqa: PTH207 (pathlib's matches hidden files)
+    files = {Path(os.path.abspath(folder / name)) for name in names}  # noqa: PTH100 (as above)
+    return sorted((file for file in files if file.is_file() and not _is_beneath(file, outputs)), key=_natural)
+
+
+def _is_beneath(file: Path, folders: tuple[Path, ...]) -> bool:
+    return any(file.is_relative_to(folder) for folder in folders)
+
+
+def _natural(path: Path) -> list[tuple[int, int, str]]:
+    """Sorts `lesson 2` before `lesson 10`: digits as numbers, all else as text without regard to case."""
+    parts = re.split(r"(\d+)", str(path).casefold(), flags=re.ASCII)
+    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)] + [
+        (2, 0, str(path))
+    ]
+
+
+def _overwritten(placed: list[tuple[At, Job]], course: Course, folder: Path) -> Iterator[Fault]:
+    """Sources that have the name of an output: the user's files are never touched."""
+    names = {same_name(f"{job.lesson_id}.{tag}"): job for _, job in placed for tag in course.targets}
+    for at, job in placed:
+        other = names.get(same_name(job.media.stem))
+        if other is not None and job.media.parent == folder:
+            message = (
+                f"`{job.lesson.media}` is where the dub of `{other.lesson_id}` would be written; choose another `out`."
+            )
+            yield Fault(at, message)
+
+
+def _media_fault(job: Job) -> str:
+    try:
+        size = job.media.stat().st_size
+    except FileNotFoundError:
+        try:
+            there = sorted(other.name for other in job.media.parent.iterdir() if not other.name.startswith("."))
+        except OSError:
+            return f"there is no folder {job.media.parent}."
+        near = get_close_matches(job.media.name, there, n=1)
+        return f"there is no file {job.media}{f' (did you mean `{near[0]}`?)' if near else ''}."
+    except OSError as error:
+        return f"{job.media} cannot be read: {error.strerror}."
+    if job.media.is_dir():
+        return f"{job.media} is a folder; name a file in it, or all with `{job.lesson.media.rstrip('/')}/*`."
+    if size == 0:
+        return f"{job.media} is empty."
+    return "" if os.access(job.media, os.R_OK) else f"{job.media} may not be read; change its permissions."
+
+
+def _where(manifest: Path, at: At) -> str:
+    return load.read(manifest).where(at)
+
+
+def _findings(manifest: Path, faults: list[Fault]) -> list[Finding]:
+    """Faults by file and line; the manifest is read again only when there are any."""
+    if not faults:
+        return []
+    source = load.read(manifest)
+    return sorted((source.finding(fault) for fault in faults), key=lambda finding: (finding.file, finding.line))

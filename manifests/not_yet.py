@@ -1,0 +1,96 @@
+"""What a manifest may say, and this version cannot do: refused by name, never ignored.
+
+One row a feature. Whoever builds a feature deletes its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from pydantic import BaseModel
+
+from manifests.document import At
+from manifests.faults import Fault
+from manifests.model import Course, Person
+
+ENGINES: Final[Mapping[str, str]] = {
+    "diarize": "pyannote",
+    "transcribe": "pocketsphinx",
+    "translate": "apertium",
+    "synthesize": "espeak-ng",
+}
+"""The engine of each stage that could have another."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One feature: where it stands (`*` is every item), which values ask for it, and what to do without it."""
+
+    at: tuple[str, ...]
+    asks: Callable[[Any], bool]
+    says: str
+
+
+def _given(value: Any) -> bool:
+    return value is not None and value != {}
+
+
+def _is(word: object) -> Callable[[Any], bool]:
+    return lambda value: value == word
+
+
+def _differs(word: object) -> Callable[[Any], bool]:
+    return lambda value: value != word
+
+
+_REFINEMENT = "leave it out: no voice is cloned yet that it could refine"
+
+ROWS: Final[tuple[Row, ...]] = (
+    Row(("profile",), _is("studio"), "the studio profile; write `embedded`"),
+    *(
+        Row(("engines", stage), _differs(name), f"another engine for {stage}; leave it out, or write `{name}`")
+        for stage, name in ENGINES.items()
+    ),
+    *(
+        Row(("engines", stage), _given, f"a choice of engines for {stage}; leave it out")
+        for stage in ("split", "clone", "place", "mix", "remux", "verify")
+    ),
+    Row(("glossary",), _given, "glossaries; leave the key out"),
+    Row(("quality",), _given, "quality gates; leave the key out"),
+    Row(("delivery", "loudness"), _is("netflix"), "the loudness `netflix`; write `source`, `web`, `ebu` or `atsc`"),
+    Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
+    *(
+        Row(("people", "*", name), _differs(field.default), f"the refinement `{name}`; {_REFINEMENT}")
+        for name, field in Person.model_fields.items()
+        if name != "consent"
+    ),
+    Row(("lessons", "*", "captions"), _given, "captions; leave the key out, and the lesson is recognized by ear"),
+    Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
+)
+
+
+def refused(course: Course) -> Iterator[Fault]:
+    """Everything that the course asks for and does not get yet."""
+    for row in ROWS:
+        for at, value in _values(course, row.at):
+            if row.asks(value):
+                yield Fault(at, f"not yet: {row.says}.")
+
+
+def _values(value: Any, pattern: tuple[str, ...], at: At = ()) -> Iterator[tuple[At, Any]]:
+    """Everything in a course that stands where the pattern says."""
+    if not pattern:
+        yield at, value
+        return
+    step, rest = pattern[0], pattern[1:]
+    if isinstance(value, BaseModel):
+        yield from _values(getattr(value, step), rest, (*at, step))
+    elif isinstance(value, tuple):
+        for index, item in enumerate(cast("tuple[Any, ...]", value)):
+            yield from _values(item, rest, (*at, index))
+    elif isinstance(value, dict):
+        for key, item in cast("dict[str, Any]", value).items():
+            if step in {"*", key}:
+                yield from _values(item, rest, (*at, key))

@@ -15,7 +15,7 @@ FADE = RATE * 80 // 1000
 """Original and room tone lead over to each other in 80 ms, with equal power."""
 
 PADDING = RATE // 5
-"""Speech is taken out from 200 ms before to 200 ms after where it was found: soft onsets, breath and the room's answer."""
+"""Speech is taken out from 200 ms before to 200 ms after where it was found: soft onsets, breath, echo."""
 
 ISLAND = RATE * 3 // 10
 """Less of the original than this between two stretches of speech is taken out too."""
@@ -72,8 +72,14 @@ class Bed:
             span = self._spans[0]
             part = span.clipped(here)
             inside = slice(part.start - here.start, part.end - here.start)
-            fall, rise = self._gains(span, part)
-            out[inside] = out[inside] * fall + self._under(span).read(part.length) * rise
+            tone = self._under(span).read(part.length)
+            for edge in self._fades(span):
+                fading = edge.clipped(part)
+                original, new = self._gains(span, fading)
+                at = slice(fading.start - part.start, fading.end - part.start)
+                kept = out[fading.start - here.start : fading.end - here.start]
+                tone[at] = kept * original + tone[at] * new
+            out[inside] = tone
             if span.end > here.end:
                 break
             self._spans.pop(0)
@@ -91,12 +97,19 @@ class Bed:
             self._lengths[tone.kind] += span.length
         return self._tone[1]
 
-    def _gains(self, span: Span, part: Span) -> tuple[Sound, Sound]:
-        """Gains of the original and of the room tone in a part of a span, (samples, 1) each."""
-        at = np.arange(part.start, part.end)
+    def _fades(self, span: Span) -> tuple[Span, ...]:
+        """Where original and room tone lead over: at both ends, but not at the programme's own, where nothing leads."""
         fade = max(1, min(FADE, span.length // 2))
-        # At the programme's own ends there is no original to lead over from.
-        since = (at - span.start + 0.5) / fade if span.start else np.ones(len(at))
-        until = (span.end - at - 0.5) / fade if span.end < self._length else np.ones(len(at))
-        angle = np.clip(np.minimum(since, until), 0, 1)[:, np.newaxis] * (np.pi / 2)
+        edges = (
+            (Span(span.start, span.start + fade), span.start > 0),
+            (Span(span.end - fade, span.end), span.end < self._length),
+        )
+        return tuple(edge for edge, leads in edges if leads)
+
+    def _gains(self, span: Span, fading: Span) -> tuple[Sound, Sound]:
+        """Gains of the original and of the room tone in a part of a fade, (samples, 1) each."""
+        at = np.arange(fading.start, fading.end) + 0.5
+        fade = max(1, min(FADE, span.length // 2))
+        along = np.minimum(at - span.start, span.end - at) / fade
+        angle = along[:, np.newaxis] * (np.pi / 2)
         return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)

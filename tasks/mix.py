@@ -108,7 +108,7 @@ def mix(
     without lines keeps its own sound. Deterministic. Raises StageFailed for a placement without a take, and for a
     programme that is not at 48 kHz.
     """
-    import soundfile
+    import soundfile  # noqa: PLC0415 - opens a shared library
 
     with soundfile.SoundFile(programme) as source:
         if source.samplerate != RATE:
@@ -132,7 +132,7 @@ def mix(
 
         gone = silenced(diarization, script, timeline)
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
-        renderer = _Renderer(original, lines, gone, background, aim, tell)
+        renderer = _Renderer(original, lines, gone=gone, background=background, aim=aim, tell=tell)
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
@@ -168,7 +168,6 @@ class _Heard:
     steps: Steps
     powers: NDArray[np.float64]
     """Mean square of each `HOP` samples, mean over the channels."""
-    true_peak_dbtp: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,6 +288,7 @@ class _Renderer:
         self,
         original: _Original,
         lines: _Lines,
+        *,
         gone: Sequence[Span],
         background: Background,
         aim: Target,
@@ -312,7 +312,7 @@ class _Renderer:
 
     def render(self, out: Path, gain_db: float) -> _Done:
         """One pass, with this gain for all lines."""
-        import soundfile
+        import soundfile  # noqa: PLC0415 - opens a shared library
 
         original, aim = self._original, self._aim
         bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
@@ -342,23 +342,24 @@ class _Renderer:
 
 
 def _survey(original: _Original, tell: Callable[[float], None]) -> _Heard:
-    meter, peak = Meter(original.channels), PeakMeter()
+    meter = Meter(original.channels)
     powers: list[NDArray[np.float64]] = []
     rest = np.zeros(0)
     for count, block in enumerate(original.blocks()):
         meter.add(block)
-        peak.add(block)
-        power = np.concatenate([rest, np.square(block, dtype=np.float64).mean(axis=1)])
+        power = np.concatenate(
+            [rest, np.square(block, dtype=np.float64) @ np.full(original.channels, 1 / original.channels)]
+        )
         whole = len(power) // HOP * HOP
         powers.append(power[:whole].reshape(-1, HOP).mean(axis=1))
         rest = power[whole:]
         tell(count * BLOCK / original.length)
-    return _Heard(meter.steps(), np.concatenate(powers) if powers else rest, peak.dbtp)
+    return _Heard(meter.steps(), np.concatenate(powers) if powers else rest)
 
 
 def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -> Mix:
     """A lesson in which nothing is said keeps its own sound, to the sample."""
-    import soundfile
+    import soundfile  # noqa: PLC0415 - opens a shared library
 
     if original.own_length == original.length:
         shutil.copyfile(programme, out)
@@ -366,18 +367,21 @@ def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -
         with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
             for block in original.blocks():
                 sink.write(block)
+    peak = PeakMeter()
+    for block in original.blocks():
+        peak.add(block)
     level = _number(integrated(heard.steps))
-    return Mix("source", level, None, level, level, _number(heard.true_peak_dbtp), "original", 0.0, 0.0, 0.0)
+    return Mix("source", level, None, level, level, _number(peak.dbtp), "original", 0.0, 0.0, 0.0)
 
 
 def _sound(path: Path) -> Mono:
     """A take's sound, mono at 48 kHz."""
-    import soundfile
+    import soundfile  # noqa: PLC0415 - opens a shared library
 
-    sound, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    read, rate = soundfile.read(path, dtype="float32", always_2d=True)
     if rate != RATE:
         raise StageFailed(f"a take is at {rate} Hz, not {RATE}.", stage="mix")
-    return sound.mean(axis=1) if sound.shape[1] > 1 else sound[:, 0]
+    return np.asarray(read, np.float32).mean(axis=1)
 
 
 def _integrated_in(steps: Steps, spans: Sequence[Span]) -> float:

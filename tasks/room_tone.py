@@ -123,7 +123,7 @@ class RoomTone:
         """The next `count` samples, (samples, channels)."""
         while len(self._ready) < count:
             self._ready = np.concatenate([self._ready, self._more(count - len(self._ready))])
-        out, self._ready = self._ready[:count], self._ready[count:]
+        out, self._ready = self._ready[:count].copy(), self._ready[count:]
         return out
 
     def _more(self, wanted: int) -> Sound:
@@ -151,7 +151,7 @@ class RoomTone:
 
     def _grains(self, hops: int) -> Sound:
         """Noise grains, windowed: (hops, FRAME, channels)."""
-        from scipy.fft import irfft
+        from scipy.fft import irfft  # noqa: PLC0415 - takes a while to load
 
         sides = self._sides_of(hops)
         picks = [self._spectra[side][int(self._random.integers(len(self._spectra[side])))] for side in sides]
@@ -209,20 +209,21 @@ def _runs(indices: NDArray[np.int64], read: Read) -> list[Sound]:
 
 def _spectra(frames: Sound) -> NDArray[np.complex64]:
     """Spectra of frames under a Hann window, scaled so that a whole frame has the frame's power."""
-    from scipy.fft import rfft
+    from scipy.fft import rfft  # noqa: PLC0415 - takes a while to load
 
     return np.asarray(rfft(frames * (_HANN / np.sqrt(0.375))[:, np.newaxis], axis=1), np.complex64)
 
 
 def _sings(frames: Sound) -> bool:
     """Whether most of the power lies in lines that stay where they are from frame to frame."""
-    from scipy.fft import rfft
-    from scipy.ndimage import median_filter
+    from scipy.fft import rfft  # noqa: PLC0415 - takes a while to load
+    from scipy.ndimage import median_filter  # noqa: PLC0415 - takes a while to load
 
     if len(frames) < 4 or not frames.any():
         return False
-    power = np.mean(np.abs(rfft(frames * _HANN[:, np.newaxis], axis=1)) ** 2, axis=(0, 2))
-    lines = power > 12 * median_filter(power, 41)
+    spectra = np.asarray(rfft(frames * _HANN[:, np.newaxis], axis=1))
+    power: NDArray[np.float64] = np.mean(np.abs(spectra) ** 2, axis=(0, 2))
+    lines = power > 12 * np.asarray(median_filter(power, 41))
     lowest = 40 * FRAME // RATE
     return float(power[lowest:][lines[lowest:]].sum()) > _SINGING * float(power[lowest:].sum())
 

@@ -64,19 +64,18 @@ def faded(sound: Mono, fade: int = FADE) -> Mono:
 
 
 def _varispeed(take: Mono, length: int) -> Mono:
-    import soxr
+    import soxr  # noqa: PLC0415 - opens a shared library
 
     return fitted(np.asarray(soxr.resample(take, len(take), length, quality="VHQ"), np.float32), length)
 
 
 def _signalsmith(take: Mono, length: int) -> Mono:
-    from python_stretch import Signalsmith
+    from python_stretch import Signalsmith  # noqa: PLC0415 - opens a shared library
 
     stretcher = Signalsmith.Stretch(_SEED)
     stretcher.preset(1, RATE)
     rate = len(take) / length
     stretcher.setTimeFactor(rate)
     silence = np.zeros(_MARGIN, np.float32)
-    out = stretcher.process(np.concatenate([silence, take, silence])[np.newaxis].astype(np.float32))[0]
-    start = round(_MARGIN / rate)
-    return fitted(np.asarray(out[start:], np.float32), length)
+    out = np.asarray(stretcher.process(np.concatenate([silence, take, silence])[np.newaxis].astype(np.float32)))[0]
+    return fitted(out[round(_MARGIN / rate) :], length)

@@ -10,10 +10,9 @@ from flows.progress import watcher
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.standing import unfinished
-from flows.target import TARGET_STAGES
 from flows.wanted import Wanted, wanted
 from manifests.errors import DubError, StageFailed
-from tasks.pipeline import PIPELINE
+from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 
 
 @flow(name="dub-course", flow_run_name="{course}", validate_parameters=False)
@@ -21,8 +20,7 @@ def dub_course(order: Order, course: str) -> None:
     """Bring the course up to date as ordered. Raises Incomplete when a target did not finish."""
     lessons = wanted(order).lessons
     at_once = max(1, min(order.cores, len(lessons)))
-    lesson_stages = len(PIPELINE) - len(TARGET_STAGES)
-    watcher().expect(sum(lesson_stages + len(TARGET_STAGES) * len(item.languages) for item in lessons))
+    watcher().expect(sum(len(LESSON_STAGES) + len(TARGET_STAGES) * len(item.languages) for item in lessons))
     outcomes = side_by_side(
         lambda item: dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once)), lessons, at_once
     )
@@ -40,5 +38,7 @@ def _explain(order: Order, item: Wanted, error: Exception) -> None:
     if isinstance(error, DubError | Incomplete):
         return
     for language in item.languages:
-        broken = StageFailed(f"{type(error).__name__}: {error}", lesson=item.job.name, remedy="This is a defect of dubflow.")
+        broken = StageFailed(
+            f"{type(error).__name__}: {error}", lesson=item.job.name, remedy="This is a defect of dubflow."
+        )
         workspace(order.workspace).ledger.record(unfinished(item.job.model_copy(update={"language": language}), broken))

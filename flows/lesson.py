@@ -8,15 +8,12 @@ from flows.order import Order
 from flows.side_by_side import side_by_side
 from flows.stages import run_stages, workspace
 from flows.standing import unfinished
-from flows.target import TARGET_STAGES, dub_target
+from flows.target import dub_target
 from manifests.errors import DubError
 from manifests.model import Job
 from tasks.perform import Products
-from tasks.pipeline import PIPELINE
-from tasks.plan import Walk, walk
-from tasks.remux import holds_several_dubs, multi_stage
-
-LESSON_STAGES = tuple(stage for stage in PIPELINE if stage.scope == "lesson")
+from tasks.pipeline import LESSON_STAGES, multi_of
+from tasks.plan import Walk
 
 
 class Incomplete(Exception):
@@ -25,7 +22,7 @@ class Incomplete(Exception):
 
 @flow(name="dub-lesson", flow_run_name="{job.name}", validate_parameters=False)
 def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -> None:
-    """Bring a lesson up to date in these languages. Raises Incomplete when one of them did not finish."""
+    """Bring a lesson up to date in these languages. Raises DubError or Incomplete when one of them did not finish."""
     ledger = workspace(order.workspace).ledger
     try:
         products = run_stages(LESSON_STAGES, order, job, Products(), cores)
@@ -33,7 +30,7 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
         for language in languages:
             ledger.record(unfinished(job.model_copy(update={"language": language}), error))
         raise
-    at_once = min(cores, len(languages))
+    at_once = max(1, min(cores, len(languages)))
     outcomes = side_by_side(
         lambda language: dub_target(
             order, job.model_copy(update={"language": language}), products, max(1, cores // at_once)
@@ -42,27 +39,24 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
         at_once,
     )
     broken = [language for language, outcome in zip(languages, outcomes, strict=True) if isinstance(outcome, Exception)]
-    try:
-        _all_languages(order, job, products, cores)
-    except DubError as error:
-        ledger.record(unfinished(job.model_copy(update={"language": "multi"}), error))
-        raise
+    for outcome in outcomes:
+        if isinstance(outcome, Exception) and not isinstance(outcome, DubError):
+            raise outcome
+    _join_languages(order, job, products, cores)
     if broken:
         raise Incomplete(f"{job.name}: {', '.join(broken)} did not finish")
 
 
-def _all_languages(order: Order, job: Job, products: Products, cores: int) -> None:
-    """The file that carries every language of the lesson, where there are two or more and all are there."""
-    course = job.course
-    if len(course.targets) < 2 or not holds_several_dubs(job):
-        return
+def _join_languages(order: Order, job: Job, products: Products, cores: int) -> None:
+    """Make the file that carries every language of the lesson, where all are there."""
     space = workspace(order.workspace)
-    objects = dict(products.objects)
-    for language in course.targets:
-        target = job.model_copy(update={"language": language})
-        made = walk(TARGET_STAGES[:-2], target, space, Walk((), products))
-        if not made.complete:
-            return
-        objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}
-    run_stages((multi_stage(course.targets),), order, job, Products(objects, products.outcomes), cores)
-    space.ledger.drop(course.course, job.lesson_id, "multi")
+    space.ledger.drop(job.course.course, job.lesson_id, "multi")
+    multi = multi_of(job, Walk((), products), space)
+    if multi is None:
+        return
+    stage, everything = multi
+    try:
+        run_stages((stage,), order, job, everything, cores)
+    except DubError as error:
+        space.ledger.record(unfinished(job.model_copy(update={"language": "multi"}), error))
+        raise

@@ -21,6 +21,7 @@ class Order(BaseModel):
     """`LESSON` or `LESSON:LANG`; empty for everything."""
     force: frozenset[Stage] = frozenset()
     """Stages that are done again although their results are there."""
+    profile: str | None = None
     cores: int = 1
 
     @property

@@ -1,7 +1,7 @@
 """Several subflows at once inside a flow.
 
-Threads with a copy of the flow's context keep the parent link in the UI and the resume by key. Wrapping subflows in tasks
-would not: a failing task rolls back what its children finished (measured on Prefect 3.9).
+Threads with a copy of the flow's context keep the parent link in the UI and the resume by key. Wrapping subflows in
+tasks would not: a failing task rolls back what its children finished (measured on Prefect 3.9).
 """
 
 from __future__ import annotations
@@ -15,10 +15,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-def side_by_side(
-    work: Callable[[Item], Result], items: Iterable[Item], at_once: int
-) -> list[Result | Exception]:
-    """Results in the order of the items; an exception stands in the place of what it broke. Never raises for an item."""
+def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> list[Result | Exception]:
+    """Results in the order of the items; an exception stands where it broke one. Never raises for an item."""
 
     def guarded(item: Item) -> Result | Exception:
         try:

@@ -43,9 +43,7 @@ def stage_task(name: str) -> Task[..., Outcome]:
     return run_stage
 
 
-def run_stages(
-    stages: tuple[Stage, ...], order: Order, job: Job, products: Products, cores: int
-) -> Products:
+def run_stages(stages: tuple[Stage, ...], order: Order, job: Job, products: Products, cores: int) -> Products:
     """Run stages one after the other as tasks of the flow that is running; returns the products with theirs added.
 
     Raises DubError from the first stage that fails.

@@ -16,9 +16,7 @@ from manifests.errors import DubError
 from manifests.ledger import TargetRow
 from manifests.model import Job
 from tasks.perform import Products
-from tasks.pipeline import PIPELINE
-
-TARGET_STAGES = tuple(stage for stage in PIPELINE if stage.scope == "target")
+from tasks.pipeline import TARGET_STAGES
 
 
 @flow(name="dub-target", flow_run_name="{job.name}", validate_parameters=False)

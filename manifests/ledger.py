@@ -1,8 +1,8 @@
 """The ledger: what ran, how it went, and where each target stands.
 
-It is the truth that `status`, `report` and `rerun --failed` read; Prefect's database is a view of the same runs. SQLite in
-the workspace by default, any database that SQLAlchemy speaks to by URL. What it says of finished work can be made again
-from the store's commits (`rebuild`), so that losing it is an inconvenience.
+It is the truth that `status`, `report` and `rerun --failed` read; Prefect's database is a view of the same runs. SQLite
+in the workspace by default, any database that SQLAlchemy speaks to by URL. What it says of finished work can be made
+again from the store's commits (`rebuild`), so that losing it is an inconvenience.
 """
 
 from __future__ import annotations

@@ -41,6 +41,12 @@ class Products:
         return Products({**self.objects, **made}, {**self.outcomes, outcome.stage: outcome})
 
 
+def media_seconds(products: Products) -> float | None:
+    """How long the lesson plays, where it has been split."""
+    split = products.outcomes.get("split")
+    return split.commit.notes.get("media_seconds") if split else None
+
+
 def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
     """The stage's key for this job, and the digests of its inputs by name. Raises what reading the source raises."""
     digests = {
@@ -74,7 +80,7 @@ def perform(
 ) -> Outcome:
     """Run one stage where it is not up to date.
 
-    Raises DubError, with lesson and stage filled in; anything that a stage raises beside that is wrapped in StageFailed.
+    Raises DubError, with lesson and stage filled in; anything else that a stage raises becomes StageFailed.
     """
     try:
         stage.check(job)
@@ -84,7 +90,7 @@ def perform(
         with workspace.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
             started = time.monotonic()
             try:
-                commit = _run(stage, job, products, workspace, key, digests, cores, tell)
+                commit = _run(stage, job, products, workspace, key=key, digests=digests, cores=cores, tell=tell)
             except (EngineUnavailable, ConsentRefused) as error:
                 row.state, row.message = "blocked", str(error)
                 raise
@@ -94,7 +100,7 @@ def perform(
             finally:
                 row.seconds = time.monotonic() - started
             row.state = "done"
-            row.media_seconds = commit.notes.get("media_seconds")
+            row.media_seconds = media_seconds(products.plus(Outcome(stage.name, commit, False, 0.0)))
         return Outcome(stage.name, commit, cached=False, seconds=commit.seconds)
     except DubError as error:
         raise error.about(lesson=job.name, stage=stage.name) from error.__cause__
@@ -117,6 +123,7 @@ def _run(
     job: Job,
     products: Products,
     workspace: Workspace,
+    *,
     key: str,
     digests: Mapping[str, str],
     cores: int,

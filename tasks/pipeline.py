@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from manifests.model import Job
+from manifests.workspace import Workspace
 from tasks import clone, diarize, mix, place, remux, split, synthesize, transcribe, translate, verify
+from tasks.perform import Products
+from tasks.plan import Walk, walk
 from tasks.stage import Stage
 
-PIPELINE: tuple[Stage, ...] = (
-    split.STAGE,
-    diarize.STAGE,
-    transcribe.STAGE,
+LESSON_STAGES: tuple[Stage, ...] = (split.STAGE, diarize.STAGE, transcribe.STAGE)
+"""Done once for a lesson, whatever its languages."""
+
+TARGET_STAGES: tuple[Stage, ...] = (
     translate.STAGE,
     clone.STAGE,
     synthesize.STAGE,
@@ -17,5 +21,24 @@ PIPELINE: tuple[Stage, ...] = (
     remux.STAGE,
     verify.STAGE,
 )
+"""Done for each language of a lesson."""
 
-BY_NAME = {stage.name: stage for stage in PIPELINE}
+PIPELINE: tuple[Stage, ...] = (*LESSON_STAGES, *TARGET_STAGES)
+
+
+def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Products] | None:
+    """The stage that makes the file with every language of a lesson, and what it works from.
+
+    None where the course has one language, the container holds one audio track, or a language is not mixed yet.
+    """
+    languages = job.course.targets
+    if len(languages) < 2 or not remux.holds_several_dubs(job):
+        return None
+    objects = dict(lesson.products.objects)
+    mixed = TARGET_STAGES[: TARGET_STAGES.index(mix.STAGE) + 1]
+    for language in languages:
+        made = walk(mixed, job.model_copy(update={"language": language}), workspace, lesson)
+        if not made.complete:
+            return None
+        objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}
+    return remux.multi_stage(languages), Products(objects, lesson.products.outcomes)

@@ -53,8 +53,13 @@ class Walk:
     @property
     def state(self) -> StepState:
         """The state of the whole: what is worst in it."""
-        states = {step.state for step in self.steps}
-        return next((state for state in ("failed", "blocked", "run") if state in states), "cached")
+        return worst(self.steps)
+
+
+def worst(steps: Sequence[Step]) -> StepState:
+    """The state that stands for all of them."""
+    states = {step.state for step in steps}
+    return next((state for state in ("failed", "blocked", "run") if state in states), "cached")
 
 
 def walk(
@@ -84,7 +89,13 @@ def walk(
                     steps.append(Step(stage.name, "cached"))
                     continue
                 state = "run"
-                steps.append(Step(stage.name, "run", _why(stage, job, key, digests, workspace, last_keys or {})))
+                steps.append(
+                    Step(
+                        stage.name,
+                        "run",
+                        _why(stage, job, key, digests, workspace=workspace, last_keys=last_keys or {}),
+                    )
+                )
             else:
                 steps.append(Step(stage.name, "blocked" if state in ("blocked", "failed") else "run", "follows"))
         except (EngineUnavailable, ConsentRefused) as error:
@@ -101,6 +112,7 @@ def _why(
     job: Job,
     key: str,
     digests: Mapping[str, str],
+    *,
     workspace: Workspace,
     last_keys: Mapping[tuple[str, str, str], str],
 ) -> str:

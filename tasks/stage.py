@@ -68,8 +68,8 @@ class Stage:
     """One stage of the pipeline.
 
     `needs` names inputs: `source` is the lesson's media file, `split/speech.wav` an output of an earlier stage.
-    `params` gives the frozen dataclass of everything in the job that the result depends on. `run` gets it back, with the
-    inputs' paths by the names in `needs`.
+    `params` gives the frozen dataclass of everything in the job that the result depends on. `run` gets it back, with
+    the inputs' paths by the names in `needs`.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Stage:
     run: Callable[[Any, Mapping[str, Path], Workbench], Made]
     engine: Callable[[Job], Engine | None] = lambda job: None
     check: Callable[[Job], None] = lambda job: None
-    """Raises what would block the stage (EngineUnavailable, ConsentRefused) where that is known before it runs; light."""
+    """Light; raises what would block the stage (EngineUnavailable, ConsentRefused) where it is known beforehand."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
         """The key for a job whose inputs have these digests (by the names in `needs`)."""

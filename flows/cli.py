@@ -1,0 +1,203 @@
+"""The command line: `dub`.
+
+Nothing heavy is imported before a command needs it, so `dub --help` answers at once and an up-to-date `run` starts
+neither Prefect nor torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+app = typer.Typer(
+    name="dub",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    help="Dub libraries of course videos into other languages, unattended, in consented voices only.",
+)
+
+Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The course's manifest, .yaml or .csv.")]
+Only = Annotated[
+    list[str] | None,
+    typer.Option("--only", metavar="LESSON[:LANG]", help="Just this lesson or target; may be repeated."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where outputs go, instead of the manifest's.")]
+WorkspaceFolder = Annotated[
+    Path | None, typer.Option("--workspace", metavar="DIR", help="The workspace, instead of `.dub/`.")
+]
+Profile = Annotated[
+    str | None, typer.Option("--profile", metavar="P", help="`embedded`, instead of the manifest's profile.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
+
+
+@app.command()
+def run(
+    manifest: Manifest,
+    only: Only = None,
+    force: Annotated[
+        list[str] | None, typer.Option("--force", metavar="STAGE", help="Do this stage again; may be repeated.")
+    ] = None,
+    profile: Profile = None,
+    out: Out = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Bring every target of the manifest up to date; only what changed, or failed last time, runs.
+
+    Example: dub run course.yaml --only lesson-02:es
+    """
+    from flows.running import run_course
+
+    run_course(
+        manifest,
+        only=only or [],
+        force=force or [],
+        profile=profile,
+        out=out,
+        workspace=workspace,
+        json_wanted=as_json,
+    )
+
+
+@app.command()
+def rerun(
+    manifest: Manifest,
+    targets: Annotated[list[str] | None, typer.Argument(metavar="[LESSON[:LANG]]...", help="What to do again.")] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Every target that is not done.")] = False,
+    from_stage: Annotated[
+        str | None, typer.Option("--from", metavar="STAGE", help="Do this stage and all after it again.")
+    ] = None,
+    profile: Profile = None,
+    out: Out = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Do exactly that again: what failed, or one target from one stage on.
+
+    Examples: dub rerun course.yaml --failed; dub rerun course.yaml lesson-02:es --from synthesize
+    """
+    from flows.running import rerun_course
+
+    rerun_course(
+        manifest,
+        targets=targets or [],
+        failed=failed,
+        from_stage=from_stage,
+        profile=profile,
+        out=out,
+        workspace=workspace,
+        json_wanted=as_json,
+    )
+
+
+@app.command()
+def plan(
+    manifest: Manifest,
+    only: Only = None,
+    profile: Profile = None,
+    out: Out = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a run would do and why: per target and stage, without starting anything.
+
+    Example: dub plan course.yaml
+    """
+    from flows.asking import show_plan
+
+    show_plan(manifest, only=only or [], profile=profile, out=out, workspace=workspace, json_wanted=as_json)
+
+
+@app.command()
+def check(manifest: Manifest, profile: Profile = None, as_json: AsJson = False) -> None:
+    """Validate only: the manifest, the media it names, languages and engines; findings as `file:line: message`.
+
+    Example: dub check course.yaml
+    """
+    from flows.asking import show_findings
+
+    show_findings(manifest, profile, as_json)
+
+
+@app.command()
+def status(manifest: Manifest, workspace: WorkspaceFolder = None, as_json: AsJson = False) -> None:
+    """Show the last known state of every target, its failing stage and its message.
+
+    Example: dub status course.yaml
+    """
+    from flows.asking import show_status
+
+    show_status(manifest, workspace, as_json)
+
+
+@app.command()
+def doctor(
+    licences: Annotated[bool, typer.Option("--licences", help="List the licence of everything that is used.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what this machine can do, and the command that mends each lack.
+
+    Example: dub doctor
+    """
+    from flows.doctor import show_doctor
+
+    show_doctor(licences, as_json)
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[FOLDER]", help="Where the course is made.")] = Path("demo"),
+    as_json: AsJson = False,
+) -> None:
+    """Make a small two-speaker course, dub it, and say where to look.
+
+    Example: dub demo
+    """
+    from flows.demo import run_demo
+
+    run_demo(folder, as_json)
+
+
+def main() -> NoReturn:
+    """Run a command; every expected error becomes one message and its exit code."""
+    from manifests.quiet import settle
+
+    settle()
+    from manifests.errors import DubError, ManifestError
+
+    try:
+        app(standalone_mode=True)
+    except ManifestError as error:
+        _end(2, str(error))
+    except DubError as error:
+        from manifests.errors import InputError
+
+        _end(2 if isinstance(error, InputError) else 3, f"dub: {error}")
+    except KeyboardInterrupt:
+        _end(130, "dub: interrupted.")
+    except BrokenPipeError:
+        sys.exit(0)
+    except Exception as error:  # noqa: BLE001  (a defect of ours: say so, keep the traceback for the report)
+        _end(1, _defect(error))
+    sys.exit(0)
+
+
+def _defect(error: Exception) -> str:
+    import tempfile
+    import traceback
+
+    with tempfile.NamedTemporaryFile("w", prefix="dub-", suffix=".txt", delete=False, encoding="utf-8") as report:
+        traceback.print_exception(error, file=report)
+    return f"dub: a defect of dubflow: {type(error).__name__}: {error}. What to send with a report: {report.name}"
+
+
+def _end(code: int, message: str) -> NoReturn:
+    print(message, file=sys.stderr)  # noqa: T201  (the last word of the program)
+    sys.exit(code)

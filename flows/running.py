@@ -1,0 +1,188 @@
+"""`dub run` and `dub rerun`: from the command line to flows, and back to a table and an exit code."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn, get_args
+
+import typer
+from rich.console import Console
+
+from flows.order import Order, shown
+from flows.progress import watching
+from flows.server import api
+from flows.standing import INTERRUPTED, as_json, exit_code, finished, print_rows
+from flows.wanted import Selection, manifest_path, wanted
+from manifests.errors import InputError
+from manifests.ledger import TargetRow
+from manifests.model import Stage
+from manifests.workspace import Workspace, locate
+from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, multi_of
+from tasks.plan import Walk, walk
+
+
+def run_course(
+    manifest: Path,
+    *,
+    only: Sequence[str],
+    force: Sequence[str],
+    profile: str | None,
+    out: Path | None,
+    workspace: Path | None,
+    json_wanted: bool,
+) -> NoReturn:
+    """Run what is not up to date, print where everything stands, exit."""
+    stages = frozenset(_stage(name) for name in force)
+    order = _order(manifest, only, stages, profile=profile, out=out, workspace=workspace)
+    raise typer.Exit(carry_out(order, json_wanted))
+
+
+def rerun_course(
+    manifest: Path,
+    *,
+    targets: Sequence[str],
+    failed: bool,
+    from_stage: str | None,
+    profile: str | None,
+    out: Path | None,
+    workspace: Path | None,
+    json_wanted: bool,
+) -> NoReturn:
+    """Run again what is named, or what is not done."""
+    if failed == bool(targets):
+        raise InputError(
+            "rerun needs either --failed or the lessons to do again.",
+            remedy=f"For example: dub rerun {shown(manifest)} --failed",
+        )
+    stages = get_args(Stage)
+    force = stages[stages.index(_stage(from_stage)) :] if from_stage else (stages if targets else ())
+    order = _order(manifest, targets, frozenset(force), profile=profile, out=out, workspace=workspace)
+    if failed:
+        names = _unfinished(order)
+        if not names:
+            _say(f"Nothing of {shown(manifest)} is failed, partial or blocked.")
+            raise typer.Exit(0)
+        order = order.model_copy(update={"only": names})
+    raise typer.Exit(carry_out(order, json_wanted))
+
+
+def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
+    """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code."""
+    selection = wanted(order)
+    space = Workspace.open(order.workspace)
+    with space.locked(_say):
+        if not _up_to_date(order, selection, space):
+            try:
+                _run_flows(order, selection, json_wanted)
+            except KeyboardInterrupt:
+                _say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
+                sys.stderr.flush()
+                # Stages still run in threads; everything is written so that an end at any moment does no harm.
+                os._exit(INTERRUPTED)
+        rows = _rows(selection, space)
+    if json_wanted:
+        sys.stdout.write(json.dumps(as_json(selection.course.course, rows), indent=1, ensure_ascii=False) + "\n")
+    elif table:
+        print_rows(Console(), selection.course.course, rows)
+    code = exit_code(rows)
+    if any(row.state in ("failed", "blocked") for row in rows):
+        _say(f"When that is mended: dub rerun {shown(order.manifest)} --failed")
+    return code
+
+
+def _order(
+    manifest: Path,
+    only: Sequence[str],
+    force: frozenset[Stage],
+    *,
+    profile: str | None,
+    out: Path | None,
+    workspace: Path | None,
+) -> Order:
+    path = manifest_path(manifest)
+    return Order(
+        manifest=path,
+        workspace=locate(path, workspace),
+        out=out.expanduser().absolute() if out else None,
+        only=tuple(only),
+        force=force,
+        profile=profile,
+        cores=os.cpu_count() or 1,
+    )
+
+
+def _stage(name: str) -> Stage:
+    for stage in get_args(Stage):
+        if stage == name:
+            return stage
+    raise InputError(f"there is no stage {name!r}.", remedy=f"The stages are {', '.join(get_args(Stage))}.")
+
+
+def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
+    """Whether there is nothing to do; what the ledger lacks of that is written into it again."""
+    if order.force:
+        return False
+    known = space.ledger.targets(selection.course.course)
+    for item in selection.lessons:
+        lesson = walk(LESSON_STAGES, item.job, space)
+        if not lesson.complete:
+            return False
+        for target in item.targets:
+            made = walk(TARGET_STAGES, target, space, lesson)
+            if not made.complete:
+                return False
+            row = known.get((target.lesson_id, target.language or ""))
+            if row is None or row.state != made.products.outcomes["verify"].commit.notes["state"]:
+                space.ledger.record(finished(target, made.products))
+        if (multi := multi_of(item.job, lesson, space)) is not None:
+            stage, products = multi
+            if not walk((stage,), item.job, space, Walk((), products)).complete:
+                return False
+    return True
+
+
+def _run_flows(order: Order, selection: Selection, quiet: bool) -> None:
+    with api(order.workspace) as ready, watching(quiet):
+        from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+        from flows.course import dub_course
+        from flows.lesson import Incomplete
+
+        ready()
+        # Each heartbeat of a flow costs a second when it ends; a run in one process needs none.
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            try:
+                dub_course(order, selection.course.course)
+            except Incomplete:
+                return  # the ledger knows what and why
+
+
+def _rows(selection: Selection, space: Workspace) -> list[TargetRow]:
+    known = space.ledger.targets(selection.course.course)
+    rows: list[TargetRow] = []
+    for item in selection.lessons:
+        for language in (*item.languages, "multi"):
+            row = known.get((item.job.lesson_id, language))
+            if row is not None:
+                rows.append(row)
+    return rows
+
+
+def _unfinished(order: Order) -> tuple[str, ...]:
+    selection = wanted(order)
+    known = Workspace.open(order.workspace).ledger.targets(selection.course.course)
+    names: list[str] = []
+    for target in selection.targets:
+        row = known.get((target.lesson_id, target.language or ""))
+        multi = known.get((target.lesson_id, "multi"))
+        if (row is not None and row.state != "done") or multi is not None:
+            names.append(target.name)
+    return tuple(names)
+
+
+def _say(text: str) -> None:
+    Console(file=sys.stderr).print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,64 @@
+"""What an order asks for: the lessons and languages of its manifest that it selects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from flows.order import Order
+from manifests.lessons import jobs, select
+from manifests.load import load
+from manifests.model import Course, Job
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One lesson and the languages that are wanted of it."""
+
+    job: Job
+    languages: tuple[str, ...]
+
+    @property
+    def targets(self) -> tuple[Job, ...]:
+        return tuple(self.job.model_copy(update={"language": language}) for language in self.languages)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    course: Course
+    lessons: tuple[Wanted, ...]
+
+    @property
+    def targets(self) -> tuple[Job, ...]:
+        return tuple(target for wanted in self.lessons for target in wanted.targets)
+
+
+def wanted(order: Order) -> Selection:
+    """Read the manifest and select. Raises ManifestError, or InputError for a selection that names nothing."""
+    return _wanted(order, order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0)
+
+
+@lru_cache(maxsize=4)
+def _wanted(order: Order, changed: int) -> Selection:
+    """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
+    course = _with_profile(load(order.manifest), order.profile)
+    languages: dict[str, list[str]] = {}
+    lessons = {job.lesson_id: job for job in jobs(order.manifest, course, out=order.out)}
+    for target in select(list(lessons.values()), order.only):
+        languages.setdefault(target.lesson_id, []).append(target.language or "")
+    return Selection(course, tuple(Wanted(_alone(lessons[name]), tuple(tags)) for name, tags in languages.items()))
+
+
+def _alone(job: Job) -> Job:
+    """The job with a course of its lesson only: flows carry it, and have no use for a library's other lessons."""
+    return job.model_copy(update={"course": job.course.model_copy(update={"lessons": (job.lesson,)})})
+
+
+def _with_profile(course: Course, profile: str | None) -> Course:
+    return course if profile is None else course.model_copy(update={"profile": profile})
+
+
+def manifest_path(manifest: Path) -> Path:
+    """The absolute path of a manifest as it was given; links in it are kept."""
+    return manifest.expanduser().absolute()

@@ -75,7 +75,7 @@ class Meter:
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Hear the next block, shaped (samples, channels)."""
-        from scipy.signal import sosfilt  # noqa: PLC0415 - takes a while to load
+        from scipy.signal import sosfilt
 
         if not len(block):
             return

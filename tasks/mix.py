@@ -108,7 +108,7 @@ def mix(
     without lines keeps its own sound. Deterministic. Raises StageFailed for a placement without a take, and for a
     programme that is not at 48 kHz.
     """
-    import soundfile  # noqa: PLC0415 - opens a shared library
+    import soundfile
 
     with soundfile.SoundFile(programme) as source:
         if source.samplerate != RATE:
@@ -312,7 +312,7 @@ class _Renderer:
 
     def render(self, out: Path, gain_db: float) -> _Done:
         """One pass, with this gain for all lines."""
-        import soundfile  # noqa: PLC0415 - opens a shared library
+        import soundfile
 
         original, aim = self._original, self._aim
         bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
@@ -359,7 +359,7 @@ def _survey(original: _Original, tell: Callable[[float], None]) -> _Heard:
 
 def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -> Mix:
     """A lesson in which nothing is said keeps its own sound, to the sample."""
-    import soundfile  # noqa: PLC0415 - opens a shared library
+    import soundfile
 
     if original.own_length == original.length:
         shutil.copyfile(programme, out)
@@ -376,7 +376,7 @@ def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -
 
 def _sound(path: Path) -> Mono:
     """A take's sound, mono at 48 kHz."""
-    import soundfile  # noqa: PLC0415 - opens a shared library
+    import soundfile
 
     read, rate = soundfile.read(path, dtype="float32", always_2d=True)
     if rate != RATE:

@@ -151,7 +151,7 @@ class RoomTone:
 
     def _grains(self, hops: int) -> Sound:
         """Noise grains, windowed: (hops, FRAME, channels)."""
-        from scipy.fft import irfft  # noqa: PLC0415 - takes a while to load
+        from scipy.fft import irfft
 
         sides = self._sides_of(hops)
         picks = [self._spectra[side][int(self._random.integers(len(self._spectra[side])))] for side in sides]
@@ -209,15 +209,15 @@ def _runs(indices: NDArray[np.int64], read: Read) -> list[Sound]:
 
 def _spectra(frames: Sound) -> NDArray[np.complex64]:
     """Spectra of frames under a Hann window, scaled so that a whole frame has the frame's power."""
-    from scipy.fft import rfft  # noqa: PLC0415 - takes a while to load
+    from scipy.fft import rfft
 
     return np.asarray(rfft(frames * (_HANN / np.sqrt(0.375))[:, np.newaxis], axis=1), np.complex64)
 
 
 def _sings(frames: Sound) -> bool:
     """Whether most of the power lies in lines that stay where they are from frame to frame."""
-    from scipy.fft import rfft  # noqa: PLC0415 - takes a while to load
-    from scipy.ndimage import median_filter  # noqa: PLC0415 - takes a while to load
+    from scipy.fft import rfft
+    from scipy.ndimage import median_filter
 
     if len(frames) < 4 or not frames.any():
         return False

@@ -64,13 +64,13 @@ def faded(sound: Mono, fade: int = FADE) -> Mono:
 
 
 def _varispeed(take: Mono, length: int) -> Mono:
-    import soxr  # noqa: PLC0415 - opens a shared library
+    import soxr
 
     return fitted(np.asarray(soxr.resample(take, len(take), length, quality="VHQ"), np.float32), length)
 
 
 def _signalsmith(take: Mono, length: int) -> Mono:
-    from python_stretch import Signalsmith  # noqa: PLC0415 - opens a shared library
+    from python_stretch import Signalsmith
 
     stretcher = Signalsmith.Stretch(_SEED)
     stretcher.preset(1, RATE)

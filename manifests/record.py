@@ -1,0 +1,212 @@
+"""The record: the JSON beside every output that says everything that was decided, and by what.
+
+Pydantic, because other programs read it: `manifests/record.schema.json` is generated from here. Times are seconds from
+the programme's start, levels LUFS and dBTP. Keys that may be absent stand for "does not apply"; `null` is "cannot be
+told", such as the loudness of silence. Readers should ignore keys that they do not know: later versions add some, and
+`schema` counts up only where a key is taken away or means something else.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from manifests.model import Stage
+
+SCHEMA_VERSION: Final = 1
+PATH: Final = Path(__file__).with_name("record.schema.json")
+COMMAND: Final = "python -m manifests.record"
+
+State = Literal["done", "partial", "failed", "blocked", "review"]
+
+
+def _absent(value: object) -> bool:
+    return value is None
+
+
+class Part(BaseModel):
+    """Base of every part of the record: written with the keys below and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class Source(Part):
+    path: str = Field(description="relative to the record's folder; the bare name where the two share no folder")
+    sha256: str
+    duration: float
+
+
+class Stream(Part):
+    """One stream of the finished file, in its order."""
+
+    kind: str
+    codec: str
+    language: str | None = Field(None, exclude_if=_absent, description="as the container tags it")
+    title: str | None = Field(None, exclude_if=_absent)
+    dispositions: tuple[str, ...] = ()
+    role: Literal["dub", "original", "subtitles"] | None = Field(None, exclude_if=_absent)
+
+
+class Output(Part):
+    path: str = Field(description="relative to the record's folder")
+    sha256: str
+    duration: float
+    streams: tuple[Stream, ...]
+
+
+class Said(Part):
+    """What the source says."""
+
+    start: float
+    end: float
+    text: str
+    confidence: float
+
+
+class Text(Part):
+    """What the dub says."""
+
+    value: str
+    origin: Literal["machine", "human", "memory"]
+    checks: tuple[str, ...] = Field((), description="remarks for a linguist")
+
+
+class LineVoice(Part):
+    kind: Literal["clone", "stock", "recorded"]
+    person: str | None = Field(None, exclude_if=_absent)
+    consent: str | None = Field(None, exclude_if=_absent)
+    reason: str | None = Field(None, exclude_if=_absent, description="why this voice and not the person's own")
+    engine: str
+    name: str = Field(description="the engine's own name of the voice")
+    seed: int | None = Field(None, exclude_if=_absent)
+    similarity: float | None = Field(None, exclude_if=_absent)
+
+
+class LineTake(Part):
+    default_seconds: float = Field(description="at the engine's normal rate")
+    engine_rate: float
+    natural_seconds: float = Field(description="as handed to placement: engine rate applied, pauses edited")
+
+
+class Placed(Part):
+    """`(end - start) * rate` is the take's `natural_seconds`: nothing is cut."""
+
+    start: float
+    end: float
+    rate: float
+
+
+class RecordLine(Part):
+    """A line without `take` was not synthesized, one without `placed` is not spoken; `problems` says why."""
+
+    id: str
+    speaker: str
+    source: Said
+    text: Text
+    voice: LineVoice
+    take: LineTake | None = Field(None, exclude_if=_absent)
+    placed: Placed | None = Field(None, exclude_if=_absent)
+    flags: tuple[str, ...] = ()
+
+
+class Timing(Part):
+    """How the lines lie; rates are what a listener hears, the engine's own included. `null`: too few lines to tell."""
+
+    overlap_s: float = Field(
+        description="seconds in which two lines are spoken at once beyond what their utterances do"
+    )
+    cut_s: float = Field(description="seconds of takes that are not heard")
+    max_rate: float | None
+    p95_rate: float | None
+    rate_compliance: float | None = Field(description="share of speech between 0.90x and 1.25x, by length")
+    smoothness: float | None = Field(
+        description="share of neighbours of one speaker, less than 2 s apart, whose rates differ by at most 10 %"
+    )
+    onset_p50: float | None = Field(description="seconds after the source's onset; negative is early")
+    onset_p95: float | None
+    drift_s_per_h: float | None = Field(description="how much later lines become in an hour; for ten minutes or more")
+    speech_overlap: float | None = Field(description="share of the source's speech under which the dub speaks")
+
+
+class Loudness(Part):
+    """Measured on the dub in the finished file, after its encoding (ITU-R BS.1770-4); `null` for silence."""
+
+    integrated_lufs: float | None
+    true_peak_dbtp: float | None
+
+
+class Disclosure(Part):
+    """How the file says that its speech is synthetic."""
+
+    watermark_score: float | None = Field(description="0 to 1; null where no watermark was put in")
+    content_credentials: Literal["none", "valid", "untrusted", "altered"]
+    container_tag: bool = Field(description="the finished file's own tags say so")
+    spoken: bool
+    shown: bool = Field(description="the subtitles say so")
+
+
+class EngineUsed(Part):
+    name: str
+    version: str
+    weights_sha256: str | None = Field(None, exclude_if=_absent)
+
+
+class StageRun(Part):
+    state: Literal["done", "failed", "blocked", "held"]
+    seconds: float
+    cached: bool
+
+
+class Problem(Part):
+    line: str | None = Field(None, exclude_if=_absent)
+    stage: Stage
+    message: str
+
+
+class Record(Part):
+    """One target's record."""
+
+    schema_: Literal[1] = Field(SCHEMA_VERSION, alias="schema")
+    course: str
+    lesson: str
+    language: str
+    state: State
+    source: Source
+    output: Output
+    lines: tuple[RecordLine, ...]
+    timing: Timing
+    loudness: Loudness
+    disclosure: Disclosure
+    engines: dict[Stage, EngineUsed]
+    stages: dict[Stage, StageRun]
+    problems: tuple[Problem, ...] = ()
+
+    def text(self) -> str:
+        """The file's content."""
+        return self.model_dump_json(by_alias=True, indent=2) + "\n"
+
+    @classmethod
+    def read(cls, path: Path) -> Record:
+        """A record from its file. Raises OSError or pydantic's ValidationError."""
+        return cls.model_validate_json(path.read_bytes())
+
+
+def schema() -> dict[str, Any]:
+    """JSON Schema of a record as it is written; readers of later versions meet further keys."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Record.model_json_schema(by_alias=True, mode="serialization"),
+        "title": "dubflow record",
+    }
+
+
+def schema_text() -> str:
+    """The content of `manifests/record.schema.json`."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    PATH.write_text(schema_text(), encoding="utf-8")

@@ -9,20 +9,19 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from manifests.script import Turn, Utterance, Word
 from manifests.spans import Span, merged, samples
+from tasks.sentences import sentence
 
 PAUSE_S = 0.55
 """A pause of this length ends an utterance: inside a sentence readers pause for up to 0.5 s, after it for longer."""
 LONGEST_S = 12.0
 SHORTEST_S = 1.0
-COMMA_S = 0.25
-"""A pause of this length within an utterance is written as a comma."""
 DOUBTFUL = 0.5
 """An utterance of less confidence carries a flag."""
 
@@ -77,12 +76,17 @@ def sound_of(speaker: str, turns: Sequence[Turn], voice: Sequence[Span]) -> tupl
 
     Turns reach `_REACH_S` further on either side, but not into another speaker's turn.
     """
-    others = [turn.span for turn in turns if turn.speaker != speaker]
+    others = merged(turn.span for turn in turns if turn.speaker != speaker)
     reach = samples(_REACH_S)
     runs: list[Span] = []
     for zone in merged(turn.span for turn in turns if turn.speaker == speaker):
-        start = max([max(0, zone.start - reach), *(o.end for o in others if zone.start - reach < o.end <= zone.start)])
-        end = min([zone.end + reach, *(o.start for o in others if zone.end <= o.start < zone.end + reach)])
+        start, end = max(0, zone.start - reach), zone.end + reach
+        before = bisect_right(others, zone.start, key=lambda other: other.start)
+        after = bisect_left(others, zone.end, key=lambda other: other.end)
+        if before:
+            start = max(start, min(others[before - 1].end, zone.start))
+        if after < len(others):
+            end = min(end, max(others[after].start, zone.end))
         wide = Span(start, end)
         first = bisect_left(voice, wide.start, key=lambda run: run.end)
         last = bisect_left(voice, wide.end, key=lambda run: run.start)
@@ -94,7 +98,7 @@ def sound_of(speaker: str, turns: Sequence[Turn], voice: Sequence[Span]) -> tupl
 def pieces_of(
     runs: Sequence[Span], *, pause_s: float = PAUSE_S, longest_s: float = LONGEST_S
 ) -> tuple[tuple[Span, ...], ...]:
-    """Runs of sound in groups: cut at each pause of `pause_s`; what is longer than `longest_s`, at its longest pauses."""
+    """Runs of sound in groups: cut at pauses of `pause_s`, and what is longer than `longest_s` at its longest ones."""
     groups: list[list[Span]] = []
     for run in runs:
         if groups and run.start - groups[-1][-1].end < samples(pause_s):
@@ -121,16 +125,24 @@ def _halved(runs: list[Span], longest: int) -> Iterable[list[Span]]:
 
 def _by_speaker(words: Sequence[Word], turns: Sequence[Turn]) -> dict[str, list[Word]]:
     """Each word to the speaker whose turns hold most of it; to the nearest turn where none holds any."""
-    said: dict[str, list[Word]] = {turn.speaker: [] for turn in turns}
-    for word in sorted(words, key=lambda word: word.span) if turns else ():
-        held: dict[str, int] = {}
-        for turn in turns:
-            held[turn.speaker] = held.get(turn.speaker, 0) + turn.span.overlap(word.span)
-        speaker = max(held, key=lambda name: held[name])
-        if not held[speaker]:
-            speaker = min(turns, key=lambda turn: _apart(turn.span, word.span)).speaker
-        said[speaker].append(word)
+    zones = {
+        speaker: merged(turn.span for turn in turns if turn.speaker == speaker)
+        for speaker in sorted({turn.speaker for turn in turns})
+    }
+    said: dict[str, list[Word]] = {speaker: [] for speaker in zones}
+    for word in sorted(words, key=lambda word: word.span) if zones else ():
+        near = {speaker: _near(spans, word.span) for speaker, spans in zones.items()}
+        nearest = max(near, key=lambda speaker: near[speaker])
+        said[nearest].append(word)
     return said
+
+
+def _near(spans: Sequence[Span], span: Span) -> tuple[int, int]:
+    """How much of a span the others hold, and how near the nearest is: greater is nearer. `spans` are disjoint."""
+    first = bisect_left(spans, span.start, key=lambda other: other.end)
+    last = bisect_left(spans, span.end, key=lambda other: other.start)
+    around = spans[max(0, first - 1) : last + 1]
+    return sum(span.overlap(other) for other in around), -min(_apart(span, other) for other in around)
 
 
 def _assigned(groups: Sequence[tuple[Span, ...]], words: Sequence[Word]) -> list[Piece]:
@@ -210,14 +222,3 @@ def _utterance(number: str, speaker: str, piece: Piece) -> Utterance:
     confidence = round(sum(word.confidence * word.span.length for word in piece.words) / weight, 3) if weight else 0.0
     flags = (f"low confidence {confidence:.2f}",) if confidence < DOUBTFUL else ()
     return Utterance(number, speaker, piece.span, sentence(piece.words), piece.words, confidence, flags)
-
-
-def sentence(words: Sequence[Word]) -> str:
-    """Recognized words as a sentence: a capital first, `I`, a comma at pauses, a full stop."""
-    shown: list[str] = []
-    for index, word in enumerate(words):
-        text = "I" + word.text[1:] if word.text == "i" or word.text.startswith("i'") else word.text
-        paused = index + 1 < len(words) and words[index + 1].span.start - word.span.end >= samples(COMMA_S)
-        shown.append(text + "," * paused)
-    text = " ".join(shown)
-    return text[:1].upper() + text[1:] + "." * bool(text)

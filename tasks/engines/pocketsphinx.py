@@ -115,6 +115,7 @@ def _decode(speech: str, chunk: Span) -> list[Word]:
     if not pressure.any():
         return []
     signal.alarm(60 + 20 * int(chunk.length_s))  # its default action ends this process, which the parent notices
+    _decoder.reinit_feat()  # else the noise estimate of the last chunk colours this one
     _decoder.start_utt()
     _decoder.process_raw(pressure.tobytes(), full_utt=True)
     _decoder.end_utt()

@@ -21,12 +21,14 @@ from pydantic import AwareDatetime, Field, ValidationError
 from manifests.errors import Finding, InputError, ManifestError
 from voiceclone.consent import (
     DEFAULT_TERM,
+    Capacity,
     Controller,
     Identifier,
+    Language,
     Notice,
     Part,
     Retention,
-    Subject,
+    Territory,
     Word,
 )
 
@@ -36,10 +38,10 @@ class Application(Part):
 
     id: Identifier
     person: Identifier
-    languages: tuple[str, ...] = Field(min_length=1)
+    languages: tuple[Language, ...] = Field(min_length=1)
     purposes: tuple[Word, ...] = Field(min_length=1)
     courses: Literal["any"] | tuple[Word, ...]
-    territories: tuple[str, ...] = ("WORLD",)
+    territories: tuple[Territory, ...] = ("WORLD",)
     commercial: bool = False
     forbidden: tuple[Word, ...] = ()
     third_parties: tuple[Word, ...] = ()
@@ -51,8 +53,7 @@ class Application(Part):
     """Now, where it is not given."""
     expires: AwareDatetime | date | None = None
     """The first day (from midnight, UTC) or instant at which it no longer holds; 12 months after it begins."""
-    subject: dict[str, Any] = Field(default_factory=dict)
-    """Further facts of `Subject`: adult, living, locale, granted_by, identity_proof, identity_checked_by."""
+    subject: Capacity = Capacity()
     controller: Controller = Controller()
     notice: Notice | None = None
     retention: Retention = Retention()
@@ -65,7 +66,7 @@ class Application(Part):
             "version": 1,
             "previous": None,
             "made_at": now,
-            "subject": Subject.model_validate(self.subject | {"person": self.person}),
+            "subject": self.subject.model_dump() | {"person": self.person},
             "controller": self.controller,
             "notice": self.notice,
             "scope": {
@@ -90,14 +91,14 @@ def read_application(path: Path) -> Application:
 
     Raises ManifestError with `file:line` for each fault, InputError where the file cannot be read.
     """
-    from ruamel.yaml import YAML, YAMLError  # noqa: PLC0415  heavy, and only for files
+    from ruamel.yaml import YAML, YAMLError
 
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path} cannot be read.", remedy="Give a YAML file in UTF-8.") from error
     try:
-        tree: Any = YAML(typ="rt").load(text)
+        tree: Any = YAML(typ="rt").load(text)  # pyright: ignore[reportUnknownMemberType]  ruamel types its streams loosely
     except YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         message = str(getattr(error, "problem", None) or "this is not YAML")

@@ -262,18 +262,16 @@ def _fault(state: State, line: bytes, later: list[bytes], key: OperatorKey) -> s
     except BrokenSeal:
         follows = bool(later) and _seq(later[0], key) == due
         return f"something was inserted before entry {due}" if follows else f"entry {due} was changed"
-    if entry.registry != state.registry:
-        return f"entry {due} is another registry's"
-    if entry.seq < due:
-        return f"entry {entry.seq} stands again before entry {due}"
     if entry.seq > due:
         moved = any(_seq(each, key) == due for each in later)
         return f"entry {due} is out of order" if moved else f"entry {due} was removed"
-    if entry.previous != state.hash:
-        return f"entry {due} does not follow entry {state.seq}"
-    if entry.epoch != state.epoch + (entry.record is not None):
-        return f"entry {due} miscounts the changes"
-    return None
+    findings = (
+        (entry.registry != state.registry, f"entry {due} is another registry's"),
+        (entry.seq < due, f"entry {entry.seq} stands again before entry {due}"),
+        (entry.previous != state.hash, f"entry {due} does not follow entry {state.seq}"),
+        (entry.epoch != state.epoch + (entry.record is not None), f"entry {due} miscounts the changes"),
+    )
+    return next((what for wrong, what in findings if wrong), None)
 
 
 def _seq(line: bytes, key: OperatorKey) -> int | None:

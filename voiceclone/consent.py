@@ -63,16 +63,21 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Subject(Part):
-    """Who consents, by an id; who that is stands in the agreement."""
+class Capacity(Part):
+    """In what capacity a person consents, and how it was made sure who they are."""
 
-    person: Identifier
     adult: bool = True
     living: bool = True
     locale: Language | None = None
     granted_by: Literal["self", "guardian", "estate", "union_agent"] = "self"
     identity_proof: Literal["passport", "contract", "notary", "video_call"] | None = None
     identity_checked_by: Identifier | None = None
+
+
+class Subject(Capacity):
+    """Who consents, by an id; who that is stands in the agreement."""
+
+    person: Identifier
 
 
 class Controller(Part):

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 from weakref import WeakValueDictionary
 
 from manifests.errors import ConsentRefused
+from voiceclone.audit import Pin
 from voiceclone.consent import Use
 from voiceclone.seal import canonical
 
@@ -82,10 +83,11 @@ class Mint:
         self._secret = secrets.token_bytes(32)
         self._live: WeakValueDictionary[str, Grant] = WeakValueDictionary()
 
-    def make(self, use: Use, *, version: int, record_sha256: str, epoch: int, registry: str, clock: Clock) -> Grant:
+    def make(self, use: Use, *, pin: Pin, epoch: int, registry: str, clock: Clock) -> Grant:
+        """A grant for a use that the pinned version of a record has just said yes to."""
         fields: dict[str, Any] = {
-            "version": version,
-            "record_sha256": record_sha256,
+            "version": pin.version,
+            "record_sha256": pin.sha256,
             "epoch": epoch,
             "registry": registry,
             "minted_at": clock.wall().astimezone(UTC).isoformat(),
@@ -96,11 +98,8 @@ class Mint:
         self._live[grant.nonce] = grant
         return grant
 
-    def examine(self, grant: object, *, registry: str, clock: Clock) -> Grant:
-        """The grant, where this mint made this very object for this registry and it is young enough.
-
-        Raises ConsentRefused otherwise.
-        """
+    def genuine(self, grant: object, registry: str) -> Grant:
+        """The grant, where this mint made this very object for this registry. Raises ConsentRefused otherwise."""
         if not isinstance(grant, Grant):
             raise ConsentRefused("there is no grant for this voice", remedy=_ASK)
         try:
@@ -114,11 +113,14 @@ class Mint:
             genuine = False
         if not genuine:
             raise ConsentRefused("the grant was not made by this registry", remedy=_ASK)
+        return grant
+
+    def young(self, grant: Grant, clock: Clock) -> None:
+        """Raises ConsentRefused where a genuine grant is older than LIFE_S by either clock, or from the future."""
         by_wall = (clock.wall() - datetime.fromisoformat(grant.minted_at)).total_seconds()
         by_monotonic = clock.monotonic() - grant.minted_monotonic
         if not (-1.0 <= by_wall <= LIFE_S and 0.0 <= by_monotonic <= LIFE_S):
             raise ConsentRefused(f"the grant for {grant.consent} is too old", remedy=_ASK)
-        return grant
 
     def _code(self, use: Use, fields: dict[str, Any]) -> bytes:
         return hmac.digest(self._secret, canonical([asdict(use), fields]), hashlib.sha256)

@@ -56,7 +56,7 @@ def default_folder() -> Path:
     """`DUB_KEYS`, else `keys` in the user's configuration folder."""
     if folder := os.environ.get("DUB_KEYS"):
         return Path(folder).expanduser()
-    from platformdirs import user_config_path  # noqa: PLC0415  only where it is needed
+    from platformdirs import user_config_path
 
     return user_config_path("dubflow", appauthor=False) / "keys"
 
@@ -67,7 +67,7 @@ def exists(folder: Path) -> bool:
 
 
 def create(folder: Path) -> OperatorKey:
-    """Make the operator's key, 0600 in a 0700 folder. Raises RegistryError where there is one, or it cannot be written."""
+    """Make the operator's key, 0600 in a 0700 folder. Raises RegistryError where there is one already."""
     if exists(folder):
         raise RegistryError("there is an operator's key already.", remedy=f"It lies in {folder}.")
     key = Ed25519PrivateKey.generate()

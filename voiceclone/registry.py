@@ -1,10 +1,9 @@
 """The consent registry: who agreed to what, and the only place where a yes comes from.
 
-One folder a record under `DUB_CONSENT` (else the user's data folder), shared by all workspaces of a machine:
+It lies under `DUB_CONSENT` (else the user's data folder), shared by all workspaces of a machine:
 
-    <id>/000001.json …      the record's versions, each sealed by the operator's key, none ever changed
-    <id>/<sha256>.pdf …     the written agreement, a spoken statement, a reason: named by their hash
-    audit.jsonl             every change (`voiceclone.audit`), audit.head.json where it ends
+    <id>/                   one consent: its versions and its documents (`voiceclone.records`)
+    audit.jsonl             every change (`voiceclone.audit`), and audit.head.json, where it ends
     .lock                   readers share it, a writer holds it alone
 
 Whatever cannot be read, or is not as it was signed, is refused: there is no question to which a damaged registry
@@ -16,70 +15,51 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-
-from pydantic import ValidationError
 
 from manifests.errors import ConsentRefused, InputError
 from voiceclone import keys, private
 from voiceclone.application import Application
-from voiceclone.audit import HEAD, LOG, AuditLog, Entry, Pin, Report, State
+from voiceclone.audit import HEAD, LOG, AuditLog, Entry, Report
 from voiceclone.consent import (
     ID,
     Instrument,
     Record,
-    Revocation,
     Statement,
     Use,
     VoiceMatch,
     language_tag,
-    refusal,
     standing,
 )
 from voiceclone.grant import Clock, Grant, Mint
 from voiceclone.keys import OperatorKey
 from voiceclone.private import RegistryError, explained
-from voiceclone.seal import BrokenSeal, canonical, seal, unseal
+from voiceclone.records import RESTORE, Records
+from voiceclone.seal import canonical
+from voiceclone.session import LOCK, Session, held, opened, refuse_older, refusing, validated
 
-LARGEST_FILE = 256 << 20
-"""Bytes of the largest agreement or statement that is taken in."""
-CLOCK_SLACK = timedelta(minutes=5)
-"""How far this machine's clock may lie behind the registry's last entry."""
-
-_KIND = "consent record"
-_LOCK = ".lock"
 _MINT = Mint()
-_newest_seen: dict[str, int] = {}
-"""Highest entry that this process saw of each registry: an older copy put in its place is noticed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What `verify` found about one record."""
 
+    consent: str
     record: Record | None
+    """The current version; None where it cannot be relied on at all."""
     problems: tuple[str, ...]
-    """Everything that is not as it should be; empty where the record can be relied on."""
+    """Everything that is not as it should be; empty where all is."""
     standing: str | None
-    """Why it covers nothing now (expired, revoked, …), where all is in order but the time or the status."""
+    """Why it covers nothing now (expired, revoked, …); None where it is in force or cannot be read."""
 
     @property
     def sound(self) -> bool:
         return not self.problems
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """The registry while its lock is held."""
-
-    key: OperatorKey
-    log: AuditLog
-    state: State
 
 
 class Registry:
@@ -111,30 +91,44 @@ class Registry:
         require_statement: bool = False,
     ) -> Grant:
         """A yes for the next minutes. Raises ConsentRefused, whose message is fit for a record, where there is none."""
-        use = Use(
-            consent, person, _tag(language), course, purpose, commercial, third_party, territory, require_statement
-        )
-        return self._mint(use)
+        tag = _tag(language)
+        use = Use(consent, person, tag, course, purpose, commercial, third_party, territory, require_statement)
+        with refusing(consent), self._opened() as registry:
+            return self._minted(registry, use)
 
     def check(
         self, grant: object, *, person: str, language: str, course: str | None = None, purpose: str | None = None
     ) -> None:
         """Make sure, before a batch, that a grant is genuine, young, for this use, and that the person still agrees.
 
-        Raises ConsentRefused otherwise. Reads the record and the agreement again: about a millisecond.
+        Raises ConsentRefused otherwise. The record and the agreement are read again each time.
         """
-        self._checked(grant, person=person, language=language, course=course, purpose=purpose)
+        asked = {"person": person, "language": _tag(language), "course": course, "purpose": purpose}
+        with refusing(_about(grant)), self._opened() as registry:
+            genuine = _MINT.genuine(grant, registry.state.registry)
+            _MINT.young(genuine, self.clock)
+            use = genuine.use
+            for name, value in asked.items():
+                if value is not None and value != getattr(use, name):
+                    raise ConsentRefused(f"the grant for {use.consent} is for {getattr(use, name)}, not for {value}")
+            pin = registry.asked(use)
+            if (pin.version, pin.sha256) != (genuine.version, genuine.record_sha256):
+                raise ConsentRefused(
+                    f"{use.consent} changed after the grant was made", remedy="Ask the registry again."
+                )
 
     def renew(self, grant: object) -> Grant:
-        """A fresh grant for the same use, from one that is still good. Raises ConsentRefused as `check` does."""
-        return self._mint(self._checked(grant).use)
+        """Ask the same question again, for work that outlasts a grant. Raises ConsentRefused as `grant` does, and for
+        what this process's registry never granted."""
+        with refusing(_about(grant)), self._opened() as registry:
+            return self._minted(registry, _MINT.genuine(grant, registry.state.registry).use)
 
     def epoch(self) -> int:
         """Counts the changes of records: while it stays the same, nothing was suspended or revoked.
 
         Raises ConsentRefused where the registry cannot be read.
         """
-        with _refusing(), self._opened(shared=True) as registry:
+        with refusing(), self._opened() as registry:
             return registry.state.epoch
 
     def state_digest(self, consent_ids: Sequence[str]) -> str:
@@ -144,90 +138,105 @@ class Registry:
         """
         answers: list[list[str]] = []
         for consent in sorted(set(consent_ids)):
+            answer = [ascii(consent)]
             try:
-                with _refusing(consent), self._opened(shared=True) as registry:
-                    record, pin = self._current(registry, consent)
-                    self._check_files(record)
-                    answers.append([consent, pin.sha256, standing(record, self._now(registry.state)) or "in force"])
+                with refusing(consent), self._opened() as registry:
+                    record, pin = registry.current(consent)
+                    answer += [pin.sha256, standing(record, registry.now()) or "in force"]
+                    registry.records.check_agreement(record)
+                    registry.records.check_statement(record)
             except ConsentRefused as error:
-                answers.append([consent, "", error.message])
+                answer.append(ascii(error.message))
+            answers.append(answer)
         return hashlib.sha256(canonical(answers)).hexdigest()
 
-    def list(self) -> list[Record]:
-        """The current version of every record, by id. Raises RegistryError at one that is damaged."""
-        with self._opened(shared=True) as registry:
-            return [self._current(registry, consent)[0] for consent in sorted(registry.state.records)]
+    def list(self) -> tuple[Checked, ...]:
+        """Every record, by id, with whatever is wrong with it."""
+        with self._opened() as registry:
+            consents = sorted(registry.state.records)
+        return tuple(self.verify(consent) for consent in consents)
 
     def show(self, consent: str) -> Record:
-        """The current version of one record. Raises InputError for an id that is not there, RegistryError for damage."""
-        with self._opened(shared=True) as registry:
-            return self._current(registry, consent)[0]
+        """The current version of one record. Raises InputError where there is none, RegistryError for damage."""
+        with self._opened() as registry:
+            return registry.current(consent)[0]
 
     def reason(self, consent: str) -> str:
         """Why a record was revoked, in the words that were given; empty where it was not."""
-        record = self.show(consent)
-        if record.revocation is None:
-            return ""
-        path = self._folder(consent) / f"{record.revocation.reason_sha256}.txt"
-        with explained("read the reason", path):
-            return private.read(path).decode()
+        with self._opened() as registry:
+            record, _ = registry.current(consent)
+            if record.revocation is None:
+                return ""
+            registry.records.check_reason(record)
+            path = registry.records.folder(consent) / f"{record.revocation.reason_sha256}.txt"
+            with explained("read the reason", path):
+                return private.read(path).decode(errors="replace")
 
     def verify(self, consent: str) -> Checked:
-        """Check one record: every version's signature and order, its files' hashes, its dates, who can read it."""
-        with self._opened(shared=True) as registry:
-            problems: list[str] = []
+        """Check one record: every version's signature and order, its files' hashes, its dates, who can read it.
+
+        Raises InputError where there is none, RegistryError where the registry itself cannot be read.
+        """
+        with self._opened() as registry:
+            records = registry.records
             try:
-                record, pin = self._current(registry, consent)
-                self._check_history(registry, record, pin)
+                record, _ = registry.current(consent)
             except RegistryError as error:
-                return Checked(None, (error.message.rstrip("."),), None)
-            for look in (self._check_files, self._check_statement):
+                return Checked(consent, None, (_plain(error),), None)
+            problems: list[str] = []
+            for look in (
+                records.check_history,
+                records.check_agreement,
+                records.check_statement,
+                records.check_reason,
+            ):
                 try:
                     look(record)
                 except RegistryError as error:
-                    problems.append(error.message.rstrip("."))
-            folder = self._folder(consent)
-            if any(private.open_to_others(path) for path in (folder, *folder.iterdir())):
-                problems.append(f"{consent} can be read by others: `chmod -R go= '{folder}'`")
+                    problems.append(_plain(error))
+            if records.open_to_others(consent):
+                problems.append(f"{consent} can be read by others: `chmod -R go= '{self.root / consent}'`")
+            why = None
             try:
-                why = standing(record, self._now(registry.state))
+                why = standing(record, registry.now())
             except RegistryError as error:
-                problems.append(error.message.rstrip("."))
-                why = None
-        return Checked(record, tuple(problems), why)
+                problems.append(_plain(error))
+        return Checked(consent, record, tuple(problems), why)
 
     def audit(self) -> Report:
-        """Check the whole log and that every record it names is there."""
-        key = keys.load(self.key_folder)
-        with self._held(shared=True):
-            log = AuditLog(self.root, key)
+        """Check the whole log, and that every version it names is there as it was."""
+        with held(self.root, shared=True):
+            key = keys.load(self.key_folder)
+            log, records = AuditLog(self.root, key), Records(self.root, key)
             report = log.verify()
             if not report.sound:
                 return report
-            registry = _Open(key, log, log.state())
-            for consent in sorted(registry.state.records):
+            state = log.state()
+            try:
+                refuse_older(state.registry, state.seq)
+            except RegistryError as error:
+                return replace(report, fault=_plain(error))
+            for consent, pin in sorted(state.records.items()):
                 try:
-                    record, pin = self._current(registry, consent)
-                    self._check_history(registry, record, pin)
+                    records.check_history(records.current(consent, pin))
                 except RegistryError as error:
-                    return replace(report, fault=error.message.rstrip("."))
+                    return replace(report, fault=_plain(error))
         return report
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> tuple[Entry, ...]:
         """The log's entries, oldest first. Raises RegistryError where the log is not sound."""
-        with self._opened(shared=True) as registry:
-            report = registry.log.verify()
-            if report.fault is not None:
-                raise RegistryError(f"the audit log is damaged: {report.fault}.", remedy=_RESTORE)
-            return [*registry.log.entries()]
+        with self._opened() as registry:
+            if (fault := registry.log.verify().fault) is not None:
+                raise RegistryError(f"the audit log is damaged: {fault}.", remedy=RESTORE)
+            return tuple(registry.log.entries())
 
     # Changes
 
     def init(self) -> OperatorKey:
         """Make the operator's key and an empty registry, each where it is missing; returns the key."""
-        log_there = os.path.lexists(self.root / LOG) or os.path.lexists(self.root / HEAD)
+        begun = any(os.path.lexists(self.root / name) for name in (LOG, HEAD))
         if not keys.exists(self.key_folder):
-            if log_there:
+            if begun:
                 raise RegistryError(
                     "there is a consent registry, but not the key that signed it; a new key would end every consent.",
                     remedy=f"Restore the key to {self.key_folder}, or set DUB_KEYS to where it is.",
@@ -236,14 +245,14 @@ class Registry:
         key = keys.load(self.key_folder)
         with explained("make the consent registry", self.root):
             private.make_folder(self.root)
-            if not os.path.lexists(self.root / _LOCK):
-                private.replace(self.root / _LOCK, b"")
-        with self._held(shared=False):
+            with suppress(FileExistsError):
+                private.write_new(self.root / LOCK, b"")
+        with held(self.root, shared=False):
             log = AuditLog(self.root, key)
             if os.path.lexists(log.head_path):
                 log.state()
             elif any(ID.fullmatch(path.name) for path in self.root.iterdir()):
-                raise RegistryError("the consent registry has records but no audit log.", remedy=_RESTORE)
+                raise RegistryError("the consent registry has records but no audit log.", remedy=RESTORE)
             else:
                 log.create(secrets.token_hex(16), self.clock.wall())
         return key
@@ -261,24 +270,20 @@ class Registry:
 
         Raises InputError for an id that is taken or a file that cannot be used, RegistryError as every change does.
         """
-        with self._opened(shared=False) as registry:
-            state = self._settled(registry, application.id)
-            if application.id in state.records:
-                raise InputError(f"there is a consent {application.id} already.", remedy="Choose another id.")
-            folder = self._folder(application.id)
-            now = self._now(state)
-            draft = _validated(
-                application.as_record(now)
-                | {"statement": statement, "voice_match": tuple(voice_match), "status": "draft", "instrument": None}
-            )
-            with explained("write the record", folder):
-                private.make_folder(folder)
+        consent = application.id
+        with self._opened(to_change=consent) as registry:
+            if consent in registry.state.records:
+                raise InputError(f"there is a consent {consent} already.", remedy="Choose another id.")
+            fields = application.as_record(registry.now())
+            fields |= {"voice_match": tuple(voice_match), "instrument": None, "status": "draft"}
+            validated(fields)
             if application.document is not None:
-                sha256, suffix = self._take_in(folder, application.document)
-                signing = {"signed_on": application.signed_on, "method": application.signature}
-                draft = draft.model_copy(update={"instrument": Instrument(sha256=sha256, suffix=suffix, **signing)})
-            self._take_statement(folder, statement, statement_audio)
-            return self._write(registry, state, draft, {"status": status}, "add")
+                sha256, suffix = registry.records.take_in(consent, application.document)
+                fields["instrument"] = Instrument(
+                    sha256=sha256, suffix=suffix, signed_on=application.signed_on, method=application.signature
+                )
+            registry.take_statement(consent, statement, statement_audio)
+            return registry.write(fields | {"statement": statement, "status": status}, "add")
 
     def amend(
         self,
@@ -287,326 +292,106 @@ class Registry:
         statement: Statement | None = None,
         statement_audio: Path | None = None,
         voice_match: Sequence[VoiceMatch] | None = None,
-        status: str | None = None,
+        activate: bool = False,
     ) -> Record:
-        """Add a statement, a voice match, or the status `active` to a draft or a record under verification."""
+        """Add a spoken statement or a voice match to a record, or let a draft or unverified one hold from now on.
 
-        def change(record: Record) -> dict[str, Any]:
+        Raises InputError for a record that is past that, or a statement that is about another audio file.
+        """
+
+        def change(registry: Session, record: Record) -> dict[str, Any]:
             if record.status == "revoked":
                 raise InputError(f"{consent} was revoked and cannot be changed.", remedy="Add a new consent.")
-            if status is not None and (status != "active" or record.status not in ("draft", "pending_verification")):
-                raise InputError(f"{consent} is {record.status} and cannot become {status} so.", remedy=_STATUSES)
-            self._take_statement(self._folder(consent), statement, statement_audio)
-            given = {"statement": statement, "voice_match": None if voice_match is None else tuple(voice_match)}
-            return {name: value for name, value in (given | {"status": status}).items() if value is not None}
+            if activate and record.status not in ("draft", "pending_verification"):
+                raise InputError(f"{consent} is {record.status}.", remedy="Use suspend, resume or revoke.")
+            registry.take_statement(consent, statement, statement_audio)
+            matches = None if voice_match is None else tuple(voice_match)
+            given = {"statement": statement, "voice_match": matches, "status": "active" if activate else None}
+            return {name: value for name, value in given.items() if value is not None}
 
         return self._change(consent, "amend", change)
 
     def suspend(self, consent: str) -> Record:
         """Stop every use until `resume`; nothing is deleted."""
-        return self._change(consent, "suspend", lambda record: _step(record, ("active",), "suspended"))
+        return self._change(consent, "suspend", lambda _, record: _step(record, "active", "suspended"))
 
     def resume(self, consent: str) -> Record:
         """Let a suspended consent hold again; grants from before stay refused."""
-        return self._change(consent, "resume", lambda record: _step(record, ("suspended",), "active"))
+
+        def change(registry: Session, record: Record) -> dict[str, Any]:
+            registry.now()
+            return _step(record, "suspended", "active")
+
+        return self._change(consent, "resume", change)
 
     def revoke(self, consent: str, reason: str, by: str = "subject") -> Record:
-        """End a consent for good. The record returned names the person: their voice is then to be erased everywhere.
+        """End a consent for good. The record returned names the person, whose voice is then to be erased
+        (`voiceclone.erasure`). Revoking a second time changes nothing and returns the record as it is.
 
-        Revoking a second time changes nothing and returns the record as it is.
+        Raises InputError where there is no such record or no reason.
         """
 
-        def change(record: Record) -> dict[str, Any]:
+        def change(registry: Session, record: Record) -> dict[str, Any]:
             if record.status == "revoked":
                 return {}
             if not reason.strip():
                 raise InputError("a revocation needs a reason.", remedy='Give one: --reason "…".')
-            data = reason.encode()
-            sha256 = hashlib.sha256(data).hexdigest()
-            path = self._folder(consent) / f"{sha256}.txt"
-            if not path.exists():
-                private.write_new(path, data)
-            revocation = Revocation.model_validate({"at": self.clock.wall(), "by": by, "reason_sha256": sha256})
-            return {"status": "revoked", "revocation": revocation}
+            sha256 = registry.records.keep(consent, reason.encode(errors="replace"), ".txt")
+            return {"status": "revoked", "revocation": {"at": registry.stamp(), "by": by, "reason_sha256": sha256}}
 
         return self._change(consent, "revoke", change)
 
     def note(self, action: str, consent: str, **details: Any) -> None:
         """Add an entry to the log that changes no record, such as a tombstone. Ids, hashes, numbers and dates only."""
-        with self._opened(shared=False) as registry:
-            registry.log.append(action, self._now(registry.state), consent=consent, **details)
+        with self._opened(to_change=consent) as registry:
+            registry.note(action, consent, **details)
 
     # How
 
-    def _mint(self, use: Use) -> Grant:
-        with _refusing(use.consent), self._opened(shared=True) as registry:
-            record, pin = self._current(registry, use.consent)
-            if (why := refusal(record, use, self._now(registry.state))) is not None:
-                raise ConsentRefused(why)
-            self._check_files(record)
-            if use.require_statement:
-                self._check_statement(record)
-            state = registry.state
-        return _MINT.make(
-            use,
-            version=pin.version,
-            record_sha256=pin.sha256,
-            epoch=state.epoch,
-            registry=state.registry,
-            clock=self.clock,
-        )
+    def _minted(self, registry: Session, use: Use) -> Grant:
+        pin, state = registry.asked(use), registry.state
+        return _MINT.make(use, pin=pin, epoch=state.epoch, registry=state.registry, clock=self.clock)
 
-    def _checked(
-        self,
-        grant: object,
-        *,
-        person: str | None = None,
-        language: str | None = None,
-        course: str | None = None,
-        purpose: str | None = None,
-    ) -> Grant:
-        with _refusing(), self._opened(shared=True) as registry:
-            state = registry.state
-        genuine = _MINT.examine(grant, registry=state.registry, clock=self.clock)
-        use = genuine.use
-        asked = {
-            "person": person,
-            "language": None if language is None else _tag(language),
-            "course": course,
-            "purpose": purpose,
-        }
-        for name, value in asked.items():
-            if value is not None and value != getattr(use, name):
-                raise ConsentRefused(f"the grant for {use.consent} is for {getattr(use, name)}, not for {value}")
-        fresh = self._mint(use)
-        if (fresh.version, fresh.record_sha256) != (genuine.version, genuine.record_sha256):
-            raise ConsentRefused(f"{use.consent} changed after the grant was made", remedy="Ask the registry again.")
-        return genuine
+    def _opened(self, *, to_change: str | None = None) -> AbstractContextManager[Session]:
+        return opened(self.root, self.key_folder, self.clock.wall, to_change=to_change)
 
-    @contextmanager
-    def _held(self, *, shared: bool) -> Generator[None]:
-        lock = self.root / _LOCK
-        if not os.path.lexists(lock):
-            raise RegistryError(
-                "there is no consent registry.", remedy="Make one with `dub consent init`, or set DUB_CONSENT."
-            )
-        with explained("read the consent registry", self.root), private.locked(lock, shared=shared):
-            yield
-
-    @contextmanager
-    def _opened(self, *, shared: bool) -> Generator[_Open]:
-        if not os.path.lexists(self.root / _LOCK):
-            with self._held(shared=shared):
-                pass
-        key = keys.load(self.key_folder)
-        with self._held(shared=shared):
-            log = AuditLog(self.root, key)
-            state = log.state()
-            if state.seq < _newest_seen.get(state.registry, 0):
-                raise RegistryError("an older copy was put in the consent registry's place.", remedy=_RESTORE)
-            _newest_seen[state.registry] = state.seq
-            yield _Open(key, log, state)
-
-    def _now(self, state: State) -> datetime:
-        now = self.clock.wall()
-        if now < datetime.fromisoformat(state.at) - CLOCK_SLACK:
-            raise RegistryError(
-                "this machine's clock is behind the consent registry.", remedy="Set the clock right, then try again."
-            )
-        return now.astimezone(UTC)
-
-    def _folder(self, consent: str) -> Path:
-        if not ID.fullmatch(consent):
-            raise InputError(
-                f"{consent!r} cannot be the id of a consent.",
-                remedy="Use letters, digits, `-` and `_`, at most 64, beginning with a letter or digit.",
-            )
-        folder = self.root / consent
-        if os.path.lexists(folder) and not private.is_real_folder(folder):
-            raise RegistryError(f"{consent} is not a folder of the consent registry.", remedy=f"Look at {folder}.")
-        return folder
-
-    def _current(self, registry: _Open, consent: str) -> tuple[Record, Pin]:
-        folder = self._folder(consent)
-        pin = registry.state.records.get(consent)
-        if pin is None:
-            raise InputError(f"there is no consent {consent}.", remedy="See `dub consent list`.")
-        if os.path.lexists(_version_path(folder, pin.version + 1)):
-            raise RegistryError(
-                f"a change of {consent} was interrupted.", remedy="Make the change again (`dub consent …`)."
-            )
-        record, sha256 = self._read(registry.key, consent, pin.version)
-        if sha256 != pin.sha256:
-            raise RegistryError(f"{consent} is not the version that the audit log names.", remedy=_RESTORE)
-        return record, pin
-
-    def _read(self, key: OperatorKey, consent: str, version: int) -> tuple[Record, str]:
-        path = _version_path(self._folder(consent), version)
-        if not os.path.lexists(path):
-            raise RegistryError(f"version {version} of {consent} is missing.", remedy=_RESTORE)
-        with explained(f"read {consent}", path):
-            data = private.read(path)
-        try:
-            record = Record.model_validate(unseal(_KIND, data, key))
-        except BrokenSeal as error:
-            raise RegistryError(f"version {version} of {consent} was changed ({error}).", remedy=_RESTORE) from error
-        except ValidationError as error:
-            raise RegistryError(
-                f"version {version} of {consent} is not a record that this program understands.", remedy=_RESTORE
-            ) from error
-        if (record.id, record.version) != (consent, version):
-            raise RegistryError(f"version {version} of {consent} is another record's.", remedy=_RESTORE)
-        return record, hashlib.sha256(data).hexdigest()
-
-    def _check_history(self, registry: _Open, record: Record, pin: Pin) -> None:
-        previous = record.previous
-        for version in range(pin.version - 1, 0, -1):
-            older, sha256 = self._read(registry.key, record.id, version)
-            if sha256 != previous:
-                raise RegistryError(
-                    f"version {version} of {record.id} is not the one that was followed.", remedy=_RESTORE
-                )
-            previous = older.previous
-
-    def _check_files(self, record: Record) -> None:
-        if record.instrument is not None:
-            self._check_file(record, "agreement", record.instrument.sha256, record.instrument.suffix)
-
-    def _check_statement(self, record: Record) -> None:
-        if record.statement is not None:
-            self._check_file(record, "statement", record.statement.audio_sha256, record.statement.suffix)
-
-    def _check_file(self, record: Record, what: str, sha256: str, suffix: str) -> None:
-        path = self._folder(record.id) / (sha256 + suffix)
-        if not os.path.lexists(path):
-            raise RegistryError(f"the {what} of {record.id} is missing.", remedy=_RESTORE)
-        with explained(f"read the {what} of {record.id}", path):
-            data = private.read(path, LARGEST_FILE)
-        if hashlib.sha256(data).hexdigest() != sha256:
-            raise RegistryError(f"the {what} of {record.id} was changed.", remedy=_RESTORE)
-
-    def _take_in(self, folder: Path, source: Path) -> tuple[str, str]:
-        """Copy a file into a record's folder under its hash; returns the hash and the suffix."""
-        try:
-            size = source.stat().st_size
-            data = source.read_bytes() if source.is_file() and size <= LARGEST_FILE else b""
-        except OSError as error:
-            raise InputError(
-                f"{source} cannot be read: {error.strerror}.", remedy="Give the agreement's file."
-            ) from error
-        if not data:
-            raise InputError(f"{source} is empty, too large, or not a file.", remedy="Give the agreement's file.")
-        sha256, suffix = hashlib.sha256(data).hexdigest(), source.suffix.lower()
-        if not (suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 9):
-            suffix = ""
-        target = folder / (sha256 + suffix)
-        if not os.path.lexists(target):
-            private.write_new(target, data)
-        return sha256, suffix
-
-    def _take_statement(self, folder: Path, statement: Statement | None, audio: Path | None) -> None:
-        if (statement is None) != (audio is None):
-            raise InputError("a statement's findings and its audio belong together.")
-        if statement is not None and audio is not None:
-            sha256, suffix = self._take_in(folder, audio)
-            if (sha256, suffix) != (statement.audio_sha256, statement.suffix):
-                raise InputError("the statement's findings are about another audio file.")
-
-    def _change(self, consent: str, action: str, change: Callable[[Record], dict[str, Any]]) -> Record:
-        with self._opened(shared=False) as registry:
-            state = self._settled(registry, consent)
-            record, _ = self._current(replace(registry, state=state), consent)
-            with explained(f"change {consent}", self._folder(consent)):
-                changes = change(record)
-            return self._write(registry, state, record, changes, action) if changes else record
-
-    def _write(self, registry: _Open, state: State, record: Record, changes: dict[str, Any], action: str) -> Record:
-        """Write the next version of a record, then its entry: a crash between the two is settled by the next change."""
-        pin, now = state.records.get(record.id), self._now(state)
-        fields = {name: getattr(record, name) for name in Record.model_fields} | changes
-        fields |= {"version": pin.version + 1 if pin else 1, "previous": pin.sha256 if pin else None, "made_at": now}
-        made = _validated(fields)
-        data = seal(_KIND, made.model_dump(mode="json"), registry.key)
-        with explained("write the record", self._folder(record.id)):
-            private.write_new(_version_path(self._folder(record.id), made.version), data)
-        written = Pin(version=made.version, sha256=hashlib.sha256(data).hexdigest())
-        after = registry.log.append(action, now, consent=made.id, record=written, status=made.status)
-        _newest_seen[after.registry] = after.seq
-        return made
-
-    def _settled(self, registry: _Open, consent: str) -> State:
-        """Enter a version that was written just before a crash into the log; returns the state then."""
-        state, folder = registry.state, self._folder(consent)
-        pin = state.records.get(consent)
-        version = pin.version + 1 if pin else 1
-        if not os.path.lexists(_version_path(folder, version)):
-            return state
-        record, sha256 = self._read(registry.key, consent, version)
-        if record.previous != (pin.sha256 if pin else None):
-            raise RegistryError(f"version {version} of {consent} does not follow the one before.", remedy=_RESTORE)
-        return registry.log.append(
-            "recover",
-            self._now(state),
-            consent=consent,
-            record=Pin(version=version, sha256=sha256),
-            status=record.status,
-        )
+    def _change(self, consent: str, action: str, change: Callable[[Session, Record], dict[str, Any]]) -> Record:
+        with self._opened(to_change=consent) as registry:
+            record, _ = registry.current(consent)
+            changes = change(registry, record)
+            if not changes:
+                return record
+            standing_now = {name: getattr(record, name) for name in Record.model_fields}
+            return registry.write(standing_now | changes, action)
 
 
 def default_folder() -> Path:
     """`DUB_CONSENT`, else `consent` in the user's data folder."""
     if folder := os.environ.get("DUB_CONSENT"):
         return Path(folder).expanduser()
-    from platformdirs import user_data_path  # noqa: PLC0415  only where it is needed
+    from platformdirs import user_data_path
 
     return user_data_path("dubflow", appauthor=False) / "consent"
-
-
-_RESTORE = "Restore the consent registry from a copy that you trust."
-_STATUSES = "Use suspend, resume or revoke."
-
-
-def _version_path(folder: Path, version: int) -> Path:
-    return folder / f"{version:06d}.json"
 
 
 def _tag(language: str) -> str:
     try:
         return language_tag(language)
     except ValueError as error:
-        raise ConsentRefused(
-            f"no consent can cover {language!r}", remedy="Use a tag such as `es` or `pt-BR`."
-        ) from error
+        raise ConsentRefused(f"{language!a} is not a language that a consent can cover") from error
 
 
-def _step(record: Record, allowed: tuple[str, ...], status: str) -> dict[str, Any]:
+def _about(grant: object) -> str | None:
+    return grant.consent if isinstance(grant, Grant) else None
+
+
+def _plain(error: RegistryError) -> str:
+    return error.message.rstrip(".")
+
+
+def _step(record: Record, allowed: str, status: str) -> dict[str, Any]:
     if record.status == status:
         return {}
-    if record.status not in allowed:
+    if record.status != allowed:
         raise InputError(f"{record.id} is {record.status} and cannot become {status}.")
     return {"status": status}
-
-
-def _validated(fields: dict[str, Any]) -> Record:
-    try:
-        return Record.model_validate(fields)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"this is not a consent: {where + ': ' if where else ''}{first['msg']}.") from error
-
-
-@contextmanager
-def _refusing(consent: str | None = None) -> Generator[None]:
-    """Fail closed: whatever keeps the registry from answering is a no, with a reason that a record may hold."""
-    about = f"{consent} cannot be relied on: " if consent and ID.fullmatch(consent) else ""
-    try:
-        yield
-    except ConsentRefused:
-        raise
-    except InputError as error:
-        raise ConsentRefused(error.message.rstrip("."), remedy=error.remedy) from error
-    except RegistryError as error:
-        raise ConsentRefused(about + error.message.rstrip("."), remedy=error.remedy) from error
-    except (OSError, ValueError) as error:
-        raise ConsentRefused(f"{about}the consent registry cannot be read", remedy=_RESTORE) from error

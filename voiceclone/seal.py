@@ -1,7 +1,7 @@
 """Sealed JSON: canonical, signed by the operator's key, and of one kind, so that nothing passes for something else.
 
-Canonical is: UTF-8, keys sorted, no spaces, no NaN, no escapes but those JSON demands. A sealed document is checked byte
-by byte against its canonical form, so any change of any byte is found, even one that means the same.
+Canonical is: UTF-8, keys sorted, no spaces, no NaN, no escapes but those JSON demands. A sealed document is checked
+byte by byte against its canonical form, so any change of any byte is found, even one that means the same.
 """
 
 from __future__ import annotations
@@ -31,12 +31,11 @@ def unseal(kind: str, data: bytes, key: OperatorKey) -> dict[str, Any]:
     """The body of a document that `key` sealed as this kind. Raises BrokenSeal for anything else."""
     try:
         document: Any = json.loads(data)
-        if canonical(document) != data:
-            raise BrokenSeal("not in canonical form")
-    except BrokenSeal:
-        raise
+        as_sealed = canonical(document) == data
     except (ValueError, RecursionError) as error:
         raise BrokenSeal("not readable") from error
+    if not as_sealed:
+        raise BrokenSeal("not in canonical form")
     if not isinstance(document, dict):
         raise BrokenSeal("not a sealed document")
     fields = cast("dict[str, Any]", document)

@@ -70,18 +70,18 @@ def validate(data: dict[str, Any]) -> tuple[Course | None, list[Fault]]:
     The faulty values are left out of the course (see `_STAND_IN`); it is None where that does not help, such as for an
     unknown key in a place that cannot be left out.
     """
-    faults: list[Fault] = []
+    faults: dict[Fault, None] = {}  # in order, each once
     remains = data
     for _ in range(3):  # leaving one fault out can bring another to light, but not without end
         try:
-            return Course.model_validate_json(_json(remains), strict=True), faults
+            return Course.model_validate_json(_json(remains), strict=True), list(faults)
         except ValidationError as error:
             found = list(_explained(error, remains))
-            faults += [fault for fault in found if fault not in faults]
+            faults |= dict.fromkeys(found)
             remains = copy.deepcopy(remains)
             for fault in sorted(found, key=lambda fault: len(fault.at), reverse=True):
                 _leave_out(remains, fault.at)
-    return None, faults
+    return None, list(faults)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
@@ -160,6 +160,8 @@ def _not_text(said: _Said) -> str:
 
 
 def _not_a_choice(said: _Said) -> str:
+    if shape(said.at) in _EXAMPLES:  # `speakers`, where a word is but one way of saying it
+        return _wrong_kind(said)
     words = re.findall(r"'([^']*)'", str(said.context["expected"]))
     subject = f"unknown stage `{said.at[-1]}` in `engines`" if said.is_key else f"`{said.name}` is {_shown(said.value)}"
     return f"{subject}; {nearest(str(said.value), words)}"

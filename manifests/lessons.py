@@ -7,7 +7,9 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from pathlib import Path
+from typing import Final
 
 from manifests import languages, load, rules
 from manifests.document import At
@@ -15,6 +17,9 @@ from manifests.errors import Finding, InputError, ManifestError
 from manifests.faults import Fault
 from manifests.model import Course, Job, Lesson
 from manifests.names import name_fault, same_name
+
+MOST_SUGGESTIONS: Final = 20
+"""Missing files that get a nearest name: where a whole disk is missing, comparing names would take minutes."""
 
 
 def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
@@ -33,7 +38,11 @@ def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
 def check_media(manifest: Path, course: Course, out: Path | None = None) -> list[Finding]:
     """Media files that are missing, empty or unreadable, and whatever `jobs` would raise, by file and line."""
     placed, faults = _resolve(manifest, course, out)
-    faults += [Fault(at, message) for at, job in placed if (message := _media_fault(job))]
+    lost = 0
+    for at, job in placed:
+        if message := _media_fault(job, suggest=lost < MOST_SUGGESTIONS):
+            faults.append(Fault(at, message))
+            lost += 1
     return _findings(manifest, faults)
 
 
@@ -106,7 +115,8 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
             )
             placed.append((at, job))
     ids = [(job.lesson_id, at) for at, job in placed]
-    faults += rules.clashes(ids, lambda other: _where(manifest, other))
+    source = cache(lambda: load.read(manifest))  # read again only where lessons clash
+    faults += rules.clashes(ids, lambda other: source().where(other))
     return placed, faults + list(_overwritten(placed, course, folder))
 
 
@@ -145,14 +155,13 @@ def _overwritten(placed: list[tuple[At, Job]], course: Course, folder: Path) -> 
             yield Fault(at, message)
 
 
-def _media_fault(job: Job) -> str:
+def _media_fault(job: Job, *, suggest: bool) -> str:
     try:
         size = job.media.stat().st_size
     except FileNotFoundError:
-        try:
-            there = sorted(other.name for other in job.media.parent.iterdir() if not other.name.startswith("."))
-        except OSError:
+        if not job.media.parent.is_dir():
             return f"there is no folder {job.media.parent}."
+        there = [other.name for other in job.media.parent.iterdir()] if suggest else []
         near = get_close_matches(job.media.name, there, n=1)
         return f"there is no file {job.media}{f' (did you mean `{near[0]}`?)' if near else ''}."
     except OSError as error:
@@ -162,10 +171,6 @@ def _media_fault(job: Job) -> str:
     if size == 0:
         return f"{job.media} is empty."
     return "" if os.access(job.media, os.R_OK) else f"{job.media} may not be read; change its permissions."
-
-
-def _where(manifest: Path, at: At) -> str:
-    return load.read(manifest).where(at)
 
 
 def _findings(manifest: Path, faults: list[Fault]) -> list[Finding]:

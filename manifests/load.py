@@ -54,7 +54,9 @@ def load(path: Path) -> Course:
     if course is not None:
         ids = [(rules.lesson_id(lesson), at) for at, lesson in _written_lessons(course)]
         related = [*rules.broken(course, path.parent), *rules.clashes(ids, source.where), *not_yet.refused(course)]
-        found += [fault for fault in related if not any(_covers(known.at, fault.at) for known in found)]
+        # Where a value was faulty, only a stand-in was looked at.
+        faulty = {fault.at for fault in found}
+        found += [fault for fault in related if not any(fault.at[:end] in faulty for end in range(len(fault.at) + 1))]
     own = [*source.document.faults, *(source.sheet.faults if source.sheet else ())]
     findings = {*own, *(source.finding(fault) for fault in found)}
     if findings or course is None:
@@ -72,9 +74,7 @@ def read(path: Path) -> Source:
         text = document.read_text(path, name)
         if defaults is None:
             beside = path.with_suffix(".yaml").name
-            message = (
-                f"the course of these lessons is missing: write `course`, `targets` and so on into {beside} beside it."
-            )
+            message = f"{beside} is missing beside it: `course`, `targets` and so on of these lessons stand there."
             raise ManifestError([Finding(name, 1, message)])
         return _with_sheet(path, _parse(defaults), text, name)
     if path.suffix.lower() not in YAML_SUFFIXES and path.exists() and not path.is_dir():
@@ -115,8 +115,3 @@ def _written_lessons(course: Course) -> list[tuple[At, Any]]:
         for index, lesson in enumerate(course.lessons)
         if lesson.id is not None or not rules.is_glob(lesson.media)
     ]
-
-
-def _covers(known: At, at: At) -> bool:
-    """Whether a place lies in one that is faulty already, where only a stand-in was looked at."""
-    return at[: len(known)] == known

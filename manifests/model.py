@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Final, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic.config import JsonDict
 
 from manifests import languages
 
@@ -97,6 +98,10 @@ def _speakers_kind(value: Any) -> Literal["auto", "count", "labels"]:
     return "auto"
 
 
+_LABELS: Final[JsonDict] = {"propertyNames": {"pattern": r"^SPEAKER_\d{2,}$"}}
+"""For editors; the loader says it in words (`manifests.rules`)."""
+
+
 def _course_speakers(value: Any) -> Literal["auto", "count"]:
     return "auto" if _speakers_kind(value) == "auto" else "count"
 
@@ -121,7 +126,8 @@ class Lesson(Part):
     )
     speakers: (
         Annotated[
-            Annotated[dict[str, Text], Tag("labels")] | Annotated[Speakers, Tag("count")],
+            Annotated[dict[str, Text], Field(json_schema_extra=_LABELS), Tag("labels")]
+            | Annotated[Speakers, Tag("count")],
             Discriminator(_lesson_speakers),
         ]
         | None
@@ -172,8 +178,12 @@ class Course(Part):
         default=None,
         description="CSV of terms below the manifest's folder: source, target language, term, pronunciation.",
     )
-    delivery: Delivery = Field(default=Delivery(), description="What the finished file is.")
-    timing: Timing = Field(default=Timing(), description="How fast a line may be.")
+    delivery: Delivery = Field(
+        default=Delivery(), description="Container, loudness, tracks and subtitles of the finished file."
+    )
+    timing: Timing = Field(
+        default=Timing(), description="How fast a line may be, as a multiple of the voice's own pace."
+    )
     quality: dict[str, float] = Field(default_factory=dict, description="Gates that a target must pass.")
     lessons: tuple[Lesson, ...] = Field(min_length=1, description="The source files.")
 

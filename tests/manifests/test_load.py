@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from manifests.errors import ManifestError
+from manifests.lessons import jobs
 from manifests.load import load
 from manifests.model import Course, Lesson, Person, Speakers
 from manifests.names import name_fault, same_name
@@ -206,6 +208,60 @@ def test_tags_keys_that_are_no_text_and_doubled_keys_are_faults(faults: Callable
     assert "1: `tag:yaml.org,2002:python/object/apply:os.system` is not known here; leave the tag out." in found
     assert "3: a key is text; write `1` in quotes." in found
     assert "6: `media` is given twice; it stands in line 5 already." in found
+
+
+KEYS = st.sampled_from([*Course.model_fields, *Lesson.model_fields, *Speakers.model_fields, "pace", "x", "ñ", "~"])
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.dates() | st.sampled_from(["es", "auto", "a.mp4", ""]),
+    lambda more: st.lists(more, max_size=3) | st.dictionaries(KEYS, more, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.dictionaries(KEYS, ANYTHING, max_size=6), st.booleans())
+def test_whatever_the_yaml_says_it_is_a_course_or_findings(tmp_path: Path, data: dict[str, Any], whole: bool) -> None:
+    """Any values in any places end in a course or in findings at lines of the file, never in another error."""
+    if whole:
+        data = {"course": "x", "targets": ["es"], "lessons": [{"media": "a.mp4"}]} | data
+    path = tmp_path / "course.yaml"
+    with path.open("w", encoding="utf-8") as stream:
+        YAML(typ="safe").dump(data, stream)
+    length = path.read_text(encoding="utf-8").count("\n") + 1
+    try:
+        course = load(path)
+    except ManifestError as error:
+        lines = {finding.line for finding in error.findings if finding.message}
+    else:
+        lines = {1} if course.lessons else set[int]()
+    assert lines
+    assert all(1 <= line <= length for line in lines)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from([*"abn:-[]{}&*!|>'\"%@`#,?\t\n \0~<", "<<: ", "lessons", "course: x", "\n  ", "- "])))
+def test_whatever_the_text_is_it_ends_in_findings(tmp_path: Path, parts: list[str]) -> None:
+    """Scraps of YAML make no course, and end in findings, never in the parser's own error."""
+    path = tmp_path / "course.yaml"
+    path.write_text("".join(parts), encoding="utf-8")
+    with pytest.raises(ManifestError):
+        load(path)
+
+
+def test_ten_thousand_lessons_are_ready_within_four_seconds(tmp_path: Path) -> None:
+    """A big library is loaded and resolved in seconds of one core, and a fault in each lesson takes no longer."""
+    path = tmp_path / "course.yaml"
+    rows = "".join(f"  - media: week/{n}.mp4\n    speakers: {{SPEAKER_00: amara}}\n" for n in range(10_000))
+    path.write_text(f"{HEAD}people: {{amara: {{}}}}\nlessons:\n{rows}")
+    started = process_time()
+    assert len(jobs(path, load(path))) == 10_000
+    assert process_time() - started < 4
+    path.write_text(path.read_text().replace("speakers", "speeker").replace("week/", "../"))
+    started = process_time()
+    with pytest.raises(ManifestError) as caught:
+        load(path)
+    assert len(caught.value.findings) == 10_000
+    assert process_time() - started < 8
 
 
 def test_norwegian_dates_and_anchors_are_what_they_look_like(tmp_path: Path) -> None:

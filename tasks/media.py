@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import subprocess
 import threading
@@ -24,6 +25,8 @@ from tasks.process import ProgramFailed, file_argument, run_program
 PROBE_TIMEOUT_S = 120.0
 SCAN_TIMEOUT_S = 1800.0
 PROBED = ("-show_format", "-show_streams", "-show_chapters")
+
+MACHINE_NAMES = re.compile(r"handler|core media|iso media|gpac|l-smash|mainconcept|apple|alias|^\W*$", re.IGNORECASE)
 
 Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
@@ -248,7 +251,7 @@ def _stream(entry: Mapping[str, Any], origin: Fraction) -> MediaStream:
         codec=str(entry.get("codec_name", "unknown")),
         tag=str(entry.get("codec_tag_string", "")),
         language=None if language in (None, "", "und") else language,
-        title=tags.get("title") or tags.get("name"),
+        title=tags.get("title") or tags.get("name") or _spoken_name(tags.get("handler_name", "")),
         dispositions=tuple(sorted(name for name, on in entry.get("disposition", {}).items() if on)),
         start=round((start - origin) * RATE),
         length=None if length is None else max(0, round(length * RATE)),
@@ -260,6 +263,14 @@ def _stream(entry: Mapping[str, Any], origin: Fraction) -> MediaStream:
         frame_rate=float(frame_rate) if frame_rate else None,
         file_name=tags.get("filename"),
     )
+
+
+def _spoken_name(handler: str) -> str | None:
+    """An mp4 track's name, which lies where QuickTime named the handler; programs leave their own names there."""
+    machine = re.search(
+        r"handler|core media|iso media|gpac|l-smash|mainconcept|apple|alias|^\W*$", handler, re.IGNORECASE
+    )
+    return None if machine else handler
 
 
 def _scanned_end(path: Path, origin: Fraction) -> int:

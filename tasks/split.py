@@ -71,7 +71,7 @@ def split(source: Path, folder: Path, *, source_language: str, audio_language: s
     media = probe(source)
     media = replace(media, sound=choose_sound(source, media, source_language, audio_language))
     try:
-        media = replace(media, duration=_duration(source, media))
+        media = replace(media, duration=programme_length(source, media))
         programme, speech = _decode(source, media, folder)
     except ProgramFailed as error:
         if "No space left" in error.complaint:
@@ -134,7 +134,7 @@ def pieces(speech: Path, duration: int) -> tuple[Span, ...]:
 
 def _levels(speech: Path) -> Iterator[NDArray[np.float64]]:
     """Mean power of a mono file, one value for each 20 ms, a minute at a time."""
-    import soundfile  # noqa: PLC0415 (a library of its own to load)
+    import soundfile
 
     step = round(LEVEL_STEP_S * ANALYSIS_RATE)
     for block in soundfile.blocks(str(speech), blocksize=step * 3000, dtype="float32"):
@@ -153,11 +153,11 @@ def _quietest(power: NDArray[np.float64]) -> int:
     return int(starts[widest] + ends[widest]) // 2
 
 
-def _duration(source: Path, media: Media) -> int:
+def programme_length(source: Path, media: Media) -> int:
     """The programme's length in samples at 48 kHz; counted where the container only estimates it."""
     if media.of_kind("video") or media.format in COUNTED:
         return media.duration
-    import ffmpeg  # noqa: PLC0415
+    import ffmpeg
 
     output = ffmpeg.output(_on_time(source, media.dubbed), "-", format="null", acodec="pcm_s16le")
     report = run_program(
@@ -177,7 +177,7 @@ def _duration(source: Path, media: Media) -> int:
 
 def _decode(source: Path, media: Media, folder: Path) -> tuple[Path, Path]:
     """Write `programme.flac` and `speech.wav` with one decode; both last exactly as long as the programme."""
-    import ffmpeg  # noqa: PLC0415
+    import ffmpeg
 
     stream = media.dubbed
     programme, speech = folder / "programme.flac", folder / "speech.wav"
@@ -205,7 +205,7 @@ def _decode(source: Path, media: Media, folder: Path) -> tuple[Path, Path]:
 
 def _on_time(source: Path, stream: MediaStream) -> Graph:
     """A stream's sound at 48 kHz on the programme's time line, from its first instant."""
-    import ffmpeg  # noqa: PLC0415
+    import ffmpeg
 
     sound: Graph = ffmpeg.input(file_argument(source))[str(stream.index)]
     return sound.filter("aresample", RATE, first_pts=0, min_hard_comp=RESYNC_S, **{"async": 1})
@@ -236,7 +236,7 @@ def has_centre(stream: MediaStream) -> bool:
 
 
 def _check_length(source: Path, programme: Path, length: int) -> None:
-    import soundfile  # noqa: PLC0415
+    import soundfile
 
     if soundfile.info(str(programme)).frames != length:
         raise MediaError(f"no sound can be decoded from {source}.", remedy="Copy or export it again.")

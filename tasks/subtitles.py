@@ -95,7 +95,8 @@ def cues(
     if disclosure.strip():
         first = spoken[0][0] if spoken else Span(timeline.length, timeline.length)
         alone = Span(0, min(first.start, samples(4.0)))
-        spoken.insert(0, (alone if alone.length >= ALONE else first, disclosure))
+        joined = Span(first.start, min(first.end, first.start + samples(4.0)))
+        spoken.insert(0, (alone if alone.length >= ALONE else joined, disclosure))
     together = _simultaneous([span for span, _ in spoken])
     pieces: list[_Piece] = []
     for number, (span, text) in enumerate(spoken):
@@ -159,9 +160,8 @@ class _Setting:
     def of(cls, language: str, gap: int) -> _Setting:
         base = language.lower().split("-")[0]
         space = "" if base in UNSPACED else " "
-        return cls(
-            ROWS.get(base, ROW), space, *(frozenset(table.get(base, "").split()) for table in (LEADING, ARTICLES)), gap
-        )
+        leading, articles = (frozenset(table.get(base, "").split()) for table in (LEADING, ARTICLES))
+        return cls(ROWS.get(base, ROW), space, leading, articles, gap)
 
     def divided(self, line: int, span: Span, text: str, rows: int) -> list[_Piece]:
         """A line in as many pieces as its length and its time want, each with its share of the time."""

@@ -1,0 +1,584 @@
+"""Remux: the finished file. The picture and every original track are copied bit for bit; the dub joins them.
+
+A file appears under its name only when it is whole: it is written beside it under a hidden name, checked, flushed to
+the disk and renamed. What the container cannot hold is named in the delivery's notes.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from manifests.errors import MediaError, StageFailed, StoreError
+from manifests.languages import iso_639_2, own_name
+from manifests.model import Job
+from manifests.script import Lines, Script, dump, load
+from manifests.spans import RATE, samples
+from manifests.store import file_sha256
+from manifests.timeline import Timeline
+from tasks.containers import TEXT_SUBTITLES, Container, Encoding, chosen, encoding
+from tasks.media import PROBE_TIMEOUT_S, Media, MediaStream, probe
+from tasks.process import ProgramFailed, file_argument, run_program
+from tasks.split import programme_length
+from tasks.stage import Made, Stage, Workbench
+from tasks.subtitles import Cue, cues, to_srt
+
+TOLERANCE = samples(0.1)
+"""How far a finished file's length may lie from the source's before we call it broken; containers round to frames and
+packets, and add what an encoder puts before the first sample."""
+
+TECHNICAL_TAGS = frozenset(
+    {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "creation_time"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Dub:
+    """One language's part of a finished file."""
+
+    language: str
+    sound: Path
+    """48 kHz, the programme's length."""
+    subtitles: tuple[Cue, ...]
+
+    @property
+    def title(self) -> str:
+        return f"{own_name(self.language)} (dub)"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveredStream:
+    """One stream of a finished file, as a player lists it."""
+
+    index: int
+    kind: str
+    codec: str
+    language: str | None
+    title: str | None
+    channels: int
+    default: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A finished file."""
+
+    path: str
+    sha256: str
+    duration: int
+    """Samples at 48 kHz."""
+    streams: tuple[DeliveredStream, ...]
+    subtitles: dict[str, str] = field(default_factory=dict[str, str])
+    """Subtitle files beside it, by path, and their SHA-256."""
+    notes: tuple[str, ...] = ()
+    """What could not be kept, and what else is not as one might expect."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    out: str
+    """Absolute folder of the finished files."""
+    lesson: str
+    language: str | None
+    """None for a file with several languages."""
+    container: str
+    subtitles: tuple[str, ...]
+    inputs: tuple[str, ...]
+    """Absolute paths of files that people gave, none of which may ever be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Track:
+    """One stream to be written: where it comes from, and the options for it, without their stream index."""
+
+    node: Any
+    """Stream of an ffmpeg-python graph."""
+    options: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
+    disposition: str | None = None
+    """None leaves the source's."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+def remux(
+    source: Path,
+    media: Media,
+    dubs: Sequence[Dub],
+    stem: Path,
+    scratch: Path,
+    *,
+    container: str = "source",
+    subtitles: Sequence[str] = ("srt", "embedded"),
+    inputs: Sequence[Path] = (),
+) -> Delivery:
+    """Write a finished file, and its subtitles beside it.
+
+    `stem` is the file's path without its suffix; `<stem>.srt` gets the first dub's subtitles. The first dub is the
+    default track. Raises StoreError where the folder cannot be written or a name is that of one of the `inputs` or
+    the source, MediaError where the container cannot hold the picture or that many languages.
+    """
+    kind, note = chosen(media, container)
+    if len(dubs) > 1 and not kind.holds_many:
+        raise MediaError(
+            f"{kind.suffix[1:]} holds one audio track, not {len(dubs)} languages.",
+            remedy="Set `delivery: {container: mkv}` for a file with several.",
+        )
+    out, beside = (Path(f"{stem}{suffix}") for suffix in (kind.suffix, ".srt"))
+    _refuse_to_overwrite((out, beside), (source, *inputs))
+    notes = [note] if note else []
+    beside_sha256: dict[str, str] = {}
+    with _appearing(out) as draft:
+        _write(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes)
+        made = _checked(draft, out, media)
+        notes += _lost(media, made)
+        if "srt" in subtitles:
+            with _appearing(beside) as text:
+                text.write_text(to_srt(dubs[0].subtitles), encoding="utf-8")
+            beside_sha256[str(beside)] = file_sha256(beside)
+        sha256 = file_sha256(draft)
+    return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, tuple(notes))
+
+
+def holds_many(media: Media, container: str) -> bool:
+    """Whether a file of this source can carry several languages (mp3, wav and flac cannot)."""
+    return chosen(media, container)[0].holds_many
+
+
+def _write(
+    source: Path,
+    media: Media,
+    dubs: Sequence[Dub],
+    draft: Path,
+    scratch: Path,
+    container: Container,
+    embedded: bool,
+    notes: list[str],
+) -> None:
+    import ffmpeg
+
+    origin = ffmpeg.input(file_argument(source), fflags="+genpts")
+    tracks = [
+        *_kept(source, origin, media, container, notes),
+        *_dubbed(dubs, media.dubbed, container),
+        *_kept_subtitles(origin, media, container, notes),
+        *(_embedded(dubs, scratch, container, notes) if embedded else ()),
+        *_kept_covers(origin, media, container, notes),
+        *_kept_attachments(origin, media, container, notes),
+    ]
+    options: dict[str, str | int] = {
+        "format": container.muxer,
+        "max_muxing_queue_size": 8192,
+    }
+    if media.chapters and not container.chapters:
+        notes.append(f"{container.suffix[1:]} holds no chapters")
+    if container.family == "mp4":
+        options["movflags"] = "+faststart"
+    if container.muxer == "wav":
+        options["rf64"] = "auto"
+    repeated: list[str] = []
+    for number, track in enumerate(tracks):
+        options |= {f"{name}:{number}": value for name, value in track.options.items()}
+        if track.disposition is not None:
+            options[f"disposition:{number}"] = track.disposition
+        for key, value in track.tags.items():
+            repeated += [f"-metadata:s:{number}", f"{key}={value}"]
+    for number, cover in enumerate(_extracted_covers(source, media, container, scratch)):
+        at = sum(1 for track in tracks if track.options.get("c") == "copy" and "mimetype" in track.tags) + number
+        repeated += ["-attach", file_argument(cover), f"-metadata:s:t:{at}", f"mimetype={_image_type(cover)}"]
+        repeated += [f"-metadata:s:t:{at}", f"filename={cover.name}"]
+    output = ffmpeg.output(*(track.node for track in tracks), file_argument(draft), **options)
+    # ffmpeg-python writes every option once; those that are repeated go where options end, before the file's name
+    *arguments, name = ffmpeg.get_args(output)
+    inputs = [after for option, after in pairwise(arguments) if option == "-i"]
+    if file_argument(source) not in inputs:  # none of its streams is copied, but its tags and chapters are
+        after_inputs = len(arguments) - arguments[::-1].index("-i") + 1
+        arguments[after_inputs:after_inputs] = ["-i", file_argument(source)]
+        inputs.append(file_argument(source))
+    first = str(inputs.index(file_argument(source)))
+    repeated += ["-map_metadata", first, "-map_chapters", first if container.chapters else "-1"]
+    try:
+        run_program(
+            ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, *repeated, name],
+            1200 + 2 * media.duration / RATE,
+        )
+    except ProgramFailed as error:
+        raise _unwritten(draft.parent, error.complaint) or StageFailed(
+            f"{container.suffix[1:]} could not be written: {error.complaint}.",
+            remedy="Set `delivery: {container: mkv}`, which holds nearly everything.",
+            stage="remux",
+        ) from error
+
+
+def _kept(source: Path, origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
+    """The picture, and the original's sound where there is room for it."""
+    import ffmpeg
+
+    for stream in media.of_kind("video"):
+        tag = {"tag": "hvc1"} if stream.codec == "hevc" and container.family == "mp4" else {}
+        yield _Track(origin[str(stream.index)], {"c": "copy", **tag})
+    if container.holds_many:
+        for stream in media.of_kind("audio"):
+            names = set(stream.dispositions) - {"default"}
+            if stream.index == media.sound and not names:
+                names = {"original"}
+            options: dict[str, str | int] = {"c": "copy"}
+            if not container.audio.match(stream.codec) and media.suffix != container.suffix:
+                how = encoding(container, stream)
+                options = _encoder(how)
+                notes.append(
+                    f"audio stream {stream.index} ({stream.codec}) cannot be copied into {container.suffix[1:]}: "
+                    f"encoded anew as {how.encoder}"
+                )
+            late = _late(container, _pre_skip(source, stream)) if stream.codec == "opus" else {}
+            node = ffmpeg.input(file_argument(source), **late) if late else origin
+            yield _Track(node[str(stream.index)], options, "+".join(sorted(names)) or "0")
+    for stream in media.of_kind("data"):
+        if stream.tag == "text" and media.chapters:
+            continue  # QuickTime's chapter titles: they are written anew with the chapters
+        if stream.tag == "tmcd" and container.muxer == "mov":
+            yield _Track(origin[str(stream.index)], {"c": "copy"})
+        else:
+            notes.append(f"data stream {stream.index} ({stream.tag or stream.codec}) cannot be kept")
+
+
+def _dubbed(dubs: Sequence[Dub], original: MediaStream, container: Container) -> Iterator[_Track]:
+    import ffmpeg
+
+    how = encoding(container, original)
+    for number, dub in enumerate(dubs):
+        late = _late(container, OPUS_LEAD) if how.encoder == "libopus" else {}
+        sound = ffmpeg.input(file_argument(dub.sound), **late)["a:0"]
+        if how.layout:
+            sound = sound.filter("aformat", channel_layouts=how.layout)
+        options = _encoder(how)
+        tags = {"language": iso_639_2(dub.language)}
+        if container.holds_many:
+            tags |= {"title": dub.title} | ({"handler_name": dub.title} if container.family == "mp4" else {})
+        disposition = "default+dub" if number == 0 else "dub"
+        yield _Track(sound, options, disposition if container.holds_many else None, tags)
+
+
+def _encoder(how: Encoding) -> dict[str, str | int]:
+    options: dict[str, str | int] = {"c": how.encoder, **dict(how.options)}
+    if how.bit_rate:
+        options["b"] = how.bit_rate
+    return options
+
+
+def _kept_subtitles(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
+    for stream in media.of_kind("subtitle"):
+        if container.subtitles.match(stream.codec):
+            yield _Track(origin[str(stream.index)], {"c": "copy"})
+        elif container.subtitle_codec and stream.codec in TEXT_SUBTITLES:
+            yield _Track(origin[str(stream.index)], {"c": container.subtitle_codec})
+        else:
+            notes.append(f"{container.suffix[1:]} cannot hold subtitle stream {stream.index} ({stream.codec})")
+
+
+def _embedded(dubs: Sequence[Dub], scratch: Path, container: Container, notes: list[str]) -> Iterator[_Track]:
+    import ffmpeg
+
+    if container.subtitle_codec is None:
+        notes.append(f"{container.suffix[1:]} holds no subtitles: they lie beside it only")
+        return
+    for dub in dubs:
+        if not dub.subtitles:
+            continue
+        text = scratch / f"subtitles.{dub.language}.srt"
+        text.write_text(to_srt(dub.subtitles), encoding="utf-8")
+        tags = {"language": iso_639_2(dub.language), "title": own_name(dub.language)}
+        if container.family == "mp4":
+            tags["handler_name"] = tags["title"]
+        node = ffmpeg.input(file_argument(text), format="srt", sub_charenc="UTF-8")["s:0"]
+        yield _Track(node, {"c": container.subtitle_codec}, "0", tags)
+
+
+def _kept_covers(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
+    for stream in media.covers:
+        if container.family == "matroska":
+            continue  # as an attachment, which is what a cover is there
+        if container.covers:
+            yield _Track(origin[str(stream.index)], {"c": "copy"}, "attached_pic")
+        else:
+            notes.append(f"{container.suffix[1:]} cannot hold the cover picture (stream {stream.index})")
+
+
+def _kept_attachments(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
+    for stream in media.of_kind("attachment"):
+        if container.attachments:
+            yield _Track(origin[str(stream.index)], {"c": "copy"}, tags={})
+        else:
+            notes.append(f"{container.suffix[1:]} cannot hold the attachment {stream.file_name or stream.index}")
+
+
+def _extracted_covers(source: Path, media: Media, container: Container, scratch: Path) -> list[Path]:
+    """Cover pictures as files, for Matroska, whose muxer would make a video track of a stream."""
+    import ffmpeg
+
+    if container.family != "matroska":
+        return []
+    pictures: list[Path] = []
+    for number, stream in enumerate(media.covers):
+        suffix = {"mjpeg": ".jpg", "png": ".png", "webp": ".webp", "gif": ".gif", "bmp": ".bmp"}.get(stream.codec)
+        if suffix is None:
+            continue
+        picture = scratch / f"cover{number or ''}{suffix}"
+        node = ffmpeg.input(file_argument(source))[str(stream.index)]
+        output = ffmpeg.output(
+            node, file_argument(picture), format="image2", vcodec="copy", update=1, **{"frames:v": 1}
+        )
+        run_program(["ffmpeg", "-v", "error", "-nostdin", "-y", *ffmpeg.get_args(output)], 600)
+        pictures.append(picture)
+    return pictures
+
+
+def _image_type(picture: Path) -> str:
+    return f"image/{picture.suffix[1:].replace('jpg', 'jpeg')}"
+
+
+OPUS_LEAD = 312
+"""Samples at 48 kHz that libopus puts before the first one (RFC 7845, 4.2: pre-skip)."""
+
+
+def _pre_skip(source: Path, stream: MediaStream) -> int:
+    """Samples at 48 kHz that an Opus stream wants dropped at its start (RFC 7845, 5.1)."""
+    entries = ["-select_streams", str(stream.index), "-show_entries", "stream=extradata", "-show_data"]
+    dumped = run_program(
+        ["ffprobe", "-v", "error", *entries, "-of", "default=nk=1:nw=1", file_argument(source)], PROBE_TIMEOUT_S
+    )
+    rows = [row.partition(": ")[2][:40] for row in dumped.splitlines()]
+    head = bytes.fromhex("".join(rows).replace(" ", ""))
+    return int.from_bytes(head[10:12], "little") if head.startswith(b"OpusHead") else 0
+
+
+def _late(container: Container, lead: int) -> dict[str, float]:
+    """Input options that make up for a muxer that writes Opus too early by its lead."""
+    early = container.family in ("matroska", "webm") and lead > 0 and _writes_opus_early()
+    return {"itsoffset": lead / RATE} if early else {}
+
+
+@lru_cache
+def _writes_opus_early() -> bool:
+    """Whether this ffmpeg's Matroska muxer forgets to delay Opus by its lead, as those before 7 do.
+
+    Matroska's clock counts from the lead's end (`CodecDelay`), so sound that was not delayed plays that much early.
+    A tenth of a second of silence beside sound without a lead tells.
+    """
+    import ffmpeg
+
+    silence = ffmpeg.input("anullsrc=r=48000:cl=mono", format="lavfi", t=0.1).filter_multi_output("asplit")
+    with tempfile.TemporaryDirectory() as folder:
+        trial = file_argument(Path(folder) / "trial.mka")
+        output = ffmpeg.output(
+            silence[0], silence[1], trial, format="matroska", **{"c:0": "libopus", "c:1": "pcm_s16le"}
+        )
+        run_program(["ffmpeg", "-v", "error", "-nostdin", *ffmpeg.get_args(output)], 60)
+        opus, pcm = probe(Path(folder) / "trial.mka").streams
+    return pcm.start - opus.start > 1.5 * OPUS_LEAD
+
+
+def _refuse_to_overwrite(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
+    for out in outputs:
+        for given in inputs:
+            if out.exists() and given.exists() and out.samefile(given):
+                raise StoreError(
+                    f"{out} is a file that was given to work from; it is never written over.",
+                    remedy="Choose another folder with `out:` or --out, or another `id:` for the lesson.",
+                )
+
+
+@contextmanager
+def _appearing(path: Path) -> Generator[Path]:
+    """A hidden file beside `path` that takes its name when all went well, and is gone when not."""
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(b"")
+        yield draft
+        for flushed in (draft, path.parent):
+            handle = os.open(flushed, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        draft.replace(path)
+    except OSError as error:
+        raise _unwritten(path.parent, error.strerror or str(error)) or error from error
+    finally:
+        if os.path.lexists(draft):
+            draft.unlink(missing_ok=True)
+
+
+def _unwritten(folder: Path, complaint: str) -> StoreError | None:
+    """The error of a folder that takes no file; None where the complaint is about something else."""
+    if "No space left" in complaint or "Disk quota" in complaint or "File too large" in complaint:
+        return StoreError(
+            f"no space is left in {folder}.", remedy="Free some space, or choose another folder with --out."
+        )
+    if any(
+        sign in complaint for sign in ("ermission", "Read-only", "not permitted", "Not a directory", "No such file")
+    ):
+        return StoreError(
+            f"cannot write into {folder}: {complaint}.", remedy="Make it writable, or choose another folder with --out."
+        )
+    return None
+
+
+def _checked(draft: Path, out: Path, media: Media) -> Media:
+    """What was written, probed; raises where it is not whole or not as long as the source."""
+    try:
+        made = probe(draft)
+    except MediaError as error:
+        raise StoreError(
+            f"{out} could not be written whole.", remedy="Free some space on its disk, then run again."
+        ) from error
+    made = replace(made, sound=made.of_kind("audio")[-1].index)
+    made = replace(made, duration=programme_length(draft, made))
+    if abs(made.duration - media.duration) > TOLERANCE:
+        raise StageFailed(
+            f"the finished file lasts {made.duration / RATE:.3f} s, its source {media.duration / RATE:.3f} s.",
+            remedy="Set `delivery: {container: mkv}`; if it stays so, the source's time stamps are damaged.",
+            stage="remux",
+        )
+    return replace(made, suffix=out.suffix)
+
+
+def _lost(media: Media, made: Media) -> list[str]:
+    """Notes on what the container did not take, of what it was asked to."""
+    kept = {key.lower() for key in made.tags}
+    tags = sorted(key for key in media.tags if key.lower() not in kept | TECHNICAL_TAGS)
+    notes = [f"tags that {made.suffix[1:]} does not hold: {', '.join(tags)}"] if tags else []
+    if made.chapters < media.chapters and made.suffix != ".wav":
+        notes.append(f"{media.chapters - made.chapters} of {media.chapters} chapters could not be kept")
+    return notes
+
+
+def _summary(made: Media) -> tuple[DeliveredStream, ...]:
+    return tuple(
+        DeliveredStream(
+            stream.index,
+            "cover" if stream.is_cover else stream.kind,
+            stream.codec,
+            stream.language,
+            stream.title,
+            stream.channels,
+            "default" in stream.dispositions,
+        )
+        for stream in made.streams
+    )
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    language = params.language or ""
+    dub = _dub(
+        language, inputs, bench, sound="mix/dub.flac", lines="translate/lines.json", timeline="place/timeline.json"
+    )
+    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles)
+
+
+def _dub(language: str, inputs: Mapping[str, Path], bench: Workbench, *, sound: str, lines: str, timeline: str) -> Dub:
+    shown = cues(
+        load(Script, inputs["transcribe/script.json"]),
+        load(Lines, inputs[lines]),
+        load(Timeline, inputs[timeline]),
+        frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
+    )
+    return Dub(language, inputs[sound], shown)
+
+
+def _deliver(
+    params: Params,
+    inputs: Mapping[str, Path],
+    bench: Workbench,
+    dubs: Sequence[Dub],
+    name: str,
+    subtitles: Sequence[str],
+) -> Made:
+    delivery = remux(
+        inputs["source"],
+        load(Media, inputs["split/media.json"]),
+        dubs,
+        Path(params.out) / name,
+        bench.scratch,
+        container=params.container,
+        subtitles=subtitles,
+        inputs=[Path(given) for given in params.inputs],
+    )
+    files = {delivery.path: delivery.sha256, **delivery.subtitles}
+    return Made(
+        {"delivery.json": dump(delivery, bench.scratch / "delivery.json")},
+        delivered={Path(path): sha256 for path, sha256 in files.items()},
+        notes={"output": delivery.path, "notes": list(delivery.notes)},
+    )
+
+
+def _params(job: Job) -> Params:
+    beside = job.manifest.parent
+    named = [job.lesson.captions, *job.lesson.translations.values()]
+    return Params(
+        out=str(job.out),
+        lesson=job.lesson_id,
+        language=job.language,
+        container=job.course.delivery.container,
+        subtitles=job.course.delivery.subtitles,
+        inputs=(str(job.media), *(str(beside / name) for name in named if name)),
+    )
+
+
+STAGE = Stage(
+    name="remux",
+    version=1,
+    scope="target",
+    needs=(
+        "source",
+        "split/media.json",
+        "mix/dub.flac",
+        "transcribe/script.json",
+        "translate/lines.json",
+        "place/timeline.json",
+    ),
+    makes=("delivery.json",),
+    params=_params,
+    run=run,
+)
+
+
+def multi_stage(languages: tuple[str, ...]) -> Stage:
+    """The stage that makes `<lesson>.multi.<ext>`, which carries every language of a lesson, the first the default."""
+
+    def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+        dubs = [
+            _dub(
+                language,
+                inputs,
+                bench,
+                sound=f"{language}:mix/dub.flac",
+                lines=f"{language}:translate/lines.json",
+                timeline=f"{language}:place/timeline.json",
+            )
+            for language in languages
+        ]
+        embedded = tuple(way for way in params.subtitles if way == "embedded")
+        return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded)
+
+    parts = ("mix/dub.flac", "translate/lines.json", "place/timeline.json")
+    return Stage(
+        name="multi",
+        version=1,
+        scope="lesson",
+        needs=(
+            "source",
+            "split/media.json",
+            "transcribe/script.json",
+            *(f"{language}:{part}" for language in languages for part in parts),
+        ),
+        makes=("delivery.json",),
+        params=_params,
+        run=run_multi,
+    )

@@ -9,13 +9,22 @@ import numpy as np
 from manifests.script import Diarization, Script
 from manifests.spans import RATE, Span, merged
 from manifests.timeline import Timeline
-from tasks.room_tone import Background, Kind, Read, RoomTone, Sound, complement
+from tasks.room_tone import HOP, Background, Kind, Read, RoomTone, Sound, complement
 
 FADE = RATE * 80 // 1000
 """Original and room tone lead over to each other in 80 ms, with equal power."""
 
 PADDING = RATE // 5
 """Speech is taken out from 200 ms before to 200 ms after where it was found: soft onsets, breath, echo."""
+
+LOUDER = 10.0
+"""Where the sound beside speech is still 10 dB above the background, speech goes on that nobody found: a soft onset,
+or a last syllable; it is followed for at most half a second."""
+
+AUDIBLE = 1e-6
+"""Mean square (-60 dBFS) under which nothing beside speech is worth following."""
+
+TAIL = RATE // 2 // HOP
 
 ISLAND = RATE * 3 // 10
 """Less of the original than this between two stretches of speech is taken out too."""
@@ -34,7 +43,7 @@ def spoken(diarization: Diarization, script: Script) -> tuple[Span, ...]:
     return merged(span.padded(PADDING) for span in spans)
 
 
-def silenced(diarization: Diarization, script: Script, timeline: Timeline) -> tuple[Span, ...]:
+def silenced(diarization: Diarization, script: Script, timeline: Timeline, background: Background) -> tuple[Span, ...]:
     """Where the original is not heard: where its speech was, and where the dub speaks; merged and in order.
 
     Speech in which no word was recognized stays, unless the dub speaks there.
@@ -42,12 +51,24 @@ def silenced(diarization: Diarization, script: Script, timeline: Timeline) -> tu
     programme = Span(0, timeline.length)
     spans = (*diarization.speech, *(utterance.span for utterance in script.utterances))
     recognized = without(spans, script.unrecognized, timeline.length)
-    source = without(
-        merged((span.padded(PADDING) for span in recognized), gap=ISLAND), script.unrecognized, timeline.length
-    )
+    padded = merged(span.padded(PADDING) for span in recognized)
+    whole = merged((_to_quiet(span, background) for span in padded), gap=ISLAND)
+    source = without(whole, script.unrecognized, timeline.length)
     dub = (placement.span.padded(FADE) for placement in timeline.placements)
-    whole = merged((*source, *dub), gap=2 * FADE)
-    return tuple(clipped for span in whole if (clipped := span.clipped(programme)).length)
+    spans = merged((*source, *dub), gap=2 * FADE)
+    return tuple(clipped for span in spans if (clipped := span.clipped(programme)).length)
+
+
+def _to_quiet(span: Span, background: Background) -> Span:
+    """A span of speech, longer at both ends for as long as something louder than the background goes on there."""
+    powers, limit = background.powers, max(background.floor(span) * LOUDER, AUDIBLE)
+    first, last = min(span.start // HOP, len(powers)), min(-(-span.end // HOP), len(powers))
+    start, end = first, last
+    while start > 0 and start > first - TAIL and powers[start - 1] > limit:
+        start -= 1
+    while end < len(powers) and end < last + TAIL and powers[end] > limit:
+        end += 1
+    return Span(min(span.start, start * HOP), max(span.end, end * HOP))
 
 
 class Bed:

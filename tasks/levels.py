@@ -20,7 +20,10 @@ LARGEST_STEP = 3.0
 """LU between one line and the next."""
 
 FARTHEST = 6.0
-"""LU by which a line may differ from the median line, and the whole dub from the speech that it replaces."""
+"""LU by which a line may differ from the median line."""
+
+FITTED = 12.0
+"""Decibels by which all lines together may be raised or lowered to fit the programme's loudness."""
 
 QUIETEST_SOURCE = -50.0
 """LUFS below which what was measured under a line is background, and no example."""
@@ -69,12 +72,14 @@ def line_levels(source: Sequence[float], fallback: float) -> list[float]:
     middle = float(np.median(audible))
     wanted = [level if level > QUIETEST_SOURCE else middle for level in source]
     levels = [min(max(level, middle - FARTHEST), middle + FARTHEST) for level in wanted]
-    # A loud line comes down to its neighbours rather than quiet ones up: nothing is made to stand out.
-    for order in (range(1, len(levels)), range(len(levels) - 2, -1, -1)):
-        for k in order:
-            neighbour = levels[k - 1] if order.step > 0 else levels[k + 1]
-            levels[k] = min(levels[k], neighbour + LARGEST_STEP)
-    return levels
+    # Halfway between lowering what is loud and raising what is quiet, each just as far as the steps demand.
+    lowered, raised = levels.copy(), levels.copy()
+    for here, beside in [(k, k - 1) for k in range(1, len(levels))] + [
+        (k, k + 1) for k in range(len(levels) - 2, -1, -1)
+    ]:
+        lowered[here] = min(lowered[here], lowered[beside] + LARGEST_STEP)
+        raised[here] = max(raised[here], raised[beside] - LARGEST_STEP)
+    return [(low + high) / 2 for low, high in zip(lowered, raised, strict=True)]
 
 
 def loudness(steps: Steps, profile: Profile, dub: Steps) -> float:
@@ -86,8 +91,8 @@ def loudness(steps: Steps, profile: Profile, dub: Steps) -> float:
 
 
 def fitted_gain(bed: Steps, dub: Steps, aim: Target) -> float:
-    """Decibels for all lines, from -6 to 6, that bring the sum of bed and dub nearest to the target."""
-    low, high = -FARTHEST, FARTHEST
+    """Decibels for all lines, from -12 to 12, that bring the sum of bed and dub nearest to the target."""
+    low, high = -FITTED, FITTED
     for _ in range(20):
         gain = (low + high) / 2
         if loudness(bed + dub * 10 ** (gain / 10), aim.profile, dub) < aim.lufs:

@@ -27,8 +27,8 @@ _CELL = 16
 _LOOK = 15
 """Cells that the limiter looks ahead: 5 ms."""
 
-_RELEASE_DB = 40.0 * _CELL / RATE
-"""Decibels a cell by which the gain comes back: 40 dB/s, slow enough not to distort a voice's lowest note."""
+_RELEASE_DB = 60.0 * _CELL / RATE
+"""Decibels a cell by which the gain comes back: 60 dB/s, slow enough not to distort a voice's lowest note."""
 
 
 @lru_cache

@@ -21,10 +21,12 @@ from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.bed import Bed, silenced, spoken
-from tasks.levels import FARTHEST, Target, fitted_gain, line_levels, loudness, steps_of, target
+from tasks.levels import FITTED, Target, fitted_gain, line_levels, loudness, steps_of, target
 from tasks.limiter import Limiter, PeakMeter
 from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, channel_weights, integrated
+from tasks.media import Media
 from tasks.room_tone import HOP, Background, Sound
+from tasks.split import has_centre
 from tasks.stage import Made, Stage, Workbench
 from tasks.stretch import Mono, stretch
 
@@ -40,7 +42,7 @@ ENCODING_MARGIN = 0.8
 CLOSE = 0.2
 """LU from the target at which no further pass is worth its time; the promise is 0.5."""
 
-SQUEEZED = 6.0
+SQUEEZED = 10.0
 """Decibels of limiting from which the dub is not made louder still: it would be heard."""
 
 _PASSES = 3
@@ -100,11 +102,13 @@ def mix(
     out: Path,
     scratch: Path,
     asked: Name = "source",
+    centre: bool | None = None,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Mix:
     """Mix a target into `out`: 24-bit FLAC, 48 kHz, the programme's channels, `timeline.length` samples.
 
-    `audio` finds a take's sound; `scratch` is a folder for the stretched lines (192 kB a second of speech). A lesson
+    The lines are heard from the centre channel (the third) where `centre` says that there is one, else from the first
+    two; None tells it from the number of channels. `audio` finds a take's sound; `scratch` is a folder for the stretched lines (192 kB a second of speech). A lesson
     without lines keeps its own sound. Deterministic. Raises StageFailed for a placement without a take, and for a
     programme that is not at 48 kHz.
     """
@@ -119,7 +123,7 @@ def mix(
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
         aim = target(PROFILES[asked], PROFILES["web"], integrated(heard.steps), speech)
-        lines = _Lines(scratch / "lines.f32", original.channels)
+        lines = _Lines(scratch / "lines.f32", spread(original.channels, centre))
         by_line = {take.line: take for take in takes.takes}
         for count, placement in enumerate(timeline.placements):
             if placement.line not in by_line:
@@ -130,14 +134,14 @@ def mix(
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
         lines.level([level + aim.line_offset for level in line_levels(under, aim.lufs - aim.line_offset)])
 
-        gone = silenced(diarization, script, timeline)
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
+        gone = silenced(diarization, script, timeline, background)
         renderer = _Renderer(original, lines, gone=gone, background=background, aim=aim, tell=tell)
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
             off = aim.lufs - done.lufs
-            nearer = min(max(gain + off, -FARTHEST), FARTHEST)
+            nearer = min(max(gain + off, -FITTED), FITTED)
             if abs(off) <= CLOSE or abs(nearer - gain) < CLOSE / 2 or (off > 0 and done.limited_db > SQUEEZED):
                 break
             gain = nearer
@@ -220,10 +224,10 @@ class _Original:
 class _Lines:
     """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
 
-    def __init__(self, path: Path, channels: int) -> None:
+    def __init__(self, path: Path, gains: NDArray[np.float32]) -> None:
         self._path = path
-        self._spread = spread(channels)
-        self._factor = float(channel_weights(channels) @ np.square(self._spread))
+        self._spread = gains
+        self._factor = float(channel_weights(len(gains)) @ np.square(gains))
         self._size = 0
         self._sounding: dict[str, Mono] = {}
         self.lines: list[_Line] = []
@@ -271,13 +275,12 @@ class _Lines:
         return out[:, np.newaxis] * self._spread
 
 
-def spread(channels: int) -> NDArray[np.float32]:
+def spread(channels: int, centre: bool | None = None) -> NDArray[np.float32]:
     """Gain of a mono line in each channel: alone, in both of two, else in the centre (the third, as in 5.1 and 7.1)."""
     gains = np.zeros(channels, np.float32)
-    if channels in (3, 5) or channels >= 6:
-        gains[2] = 1.0
-    else:
-        gains[: min(2, channels)] = 1.0
+    if centre is None:
+        centre = channels == 3 or channels >= 5
+    gains[2 if centre else slice(2)] = 1.0
     return gains
 
 
@@ -414,6 +417,7 @@ def _params(job: Job) -> Params:
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     """The stage: see `mix`."""
+    media = load(Media, inputs["split/media.json"])
     result = mix(
         inputs["split/programme.flac"],
         load(Diarization, inputs["diarize/turns.json"]),
@@ -424,6 +428,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         out=bench.scratch / "dub.flac",
         scratch=bench.scratch,
         asked=params.loudness,
+        centre=has_centre(media.dubbed),
         tell=bench.tell,
     )
     return Made(

@@ -42,6 +42,8 @@ _AROUND = 60
 """Moments on each side that tell what is usual here: about five seconds of background."""
 _OUTLIER = 10 ** (6 / 10)
 """A moment 6 dB above the quiet quarter of its neighbours is a noise, not the background."""
+_SILENCE = 1e-9
+"""Mean square (-90 dBFS) up to which a frame is digital silence: the absence of background, not a quiet one."""
 _SINGING = 0.4
 """Share of the power in narrow lines of the spectrum from which a background counts as tonal."""
 _JOIN = RATE // 10
@@ -54,6 +56,8 @@ _SEARCH = RATE // 50
 class Background:
     """Where the original's background can be heard alone."""
 
+    powers: NDArray[np.float64]
+    """Mean square of each hop of `HOP` samples, all channels together."""
     levels: NDArray[np.float32]
     """Mean square of each frame (`FRAME` samples every `HOP`), all channels together."""
     clean: NDArray[np.int64]
@@ -71,31 +75,43 @@ class Background:
             found.append(np.arange(first, min(last + 1, len(levels)), dtype=np.int64))
         clean = np.concatenate(found) if found else np.zeros(0, np.int64)
         if len(clean):
-            return cls(levels, clean, True)
+            return cls(powers, levels, clean, True)
         quiet = np.flatnonzero(levels <= np.percentile(levels, 3)) if len(levels) else clean
-        return cls(levels, quiet.astype(np.int64), False)
+        return cls(powers, levels, quiet.astype(np.int64), False)
 
     def moments(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Frames to rebuild the background of a span from: those before it, and those after it.
 
         Both are the same where there are only those of one side; both are empty where there are none at all.
         """
-        at = int(np.searchsorted(self.clean, span.start // HOP))
-        after_at = int(np.searchsorted(self.clean, -(-span.end // HOP)))
-        inside = self.clean[at:after_at] if not self.alone else self.clean[:0]
-        before, after = self.clean[max(0, at - _AROUND) : at], self.clean[after_at : after_at + _AROUND]
-        usual = self.levels[np.concatenate([before, inside, after])]
-        if not len(usual):
-            return before, after
-        limit = float(np.percentile(usual, 25)) * _OUTLIER + 1e-12
-        before, inside, after = (side[self.levels[side] <= limit] for side in (before, inside, after))
-        before, after = np.concatenate([before, inside])[-_NEAR:], np.concatenate([inside, after])[:_NEAR]
+        before, after = self._around(span)
+        limit = self.floor(span) * _OUTLIER
+        before, after = self._nearest(before[::-1], limit)[::-1], self._nearest(after, limit)
         return (before if len(before) else after), (after if len(after) else before)
 
-    def power(self, span: Span) -> float:
-        """Mean square of the background that will be rebuilt under a span."""
-        moments = np.concatenate(self.moments(span))
-        return float(self.levels[moments].mean()) if len(moments) else 0.0
+    def floor(self, span: Span) -> float:
+        """Mean square of the quiet quarter of the background around a span; digital silence does not count."""
+        usual = self.levels[np.concatenate(self._around(span))]
+        usual = usual[usual > _SILENCE]
+        return float(np.percentile(usual, 25)) if len(usual) else 0.0
+
+    def _around(self, span: Span) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The clean frames before and after a span, in order; those inside it too where none is clean by rights."""
+        first = int(np.searchsorted(self.clean, span.start // HOP))
+        last = int(np.searchsorted(self.clean, -(-span.end // HOP)))
+        if not self.alone:
+            first = last = (first + last) // 2
+        return self.clean[max(0, first - _AROUND) : first], self.clean[last : last + _AROUND]
+
+    def _nearest(self, frames: NDArray[np.int64], limit: float) -> NDArray[np.int64]:
+        """The nearest of one side's frames, nearest first: of digital silence where it borders on that, else of what
+        sounds there."""
+        silent = self.levels[frames] <= _SILENCE
+        if silent[:3].mean() > 0.5 if len(frames) else True:
+            return frames[silent][:_NEAR]
+        audible = frames[~silent]
+        quiet = audible[self.levels[audible] <= limit]
+        return (quiet if len(quiet) else audible)[:_NEAR]
 
 
 class RoomTone:
@@ -112,12 +128,14 @@ class RoomTone:
         self.kind: Kind = "silence" if not frames.any() else "continued" if _sings(frames) else "room tone"
         self._tail: Sound | None = None
         if self.kind == "continued":
-            self._runs = [_runs(before, read), _runs(after, read)]
+            runs = [_runs(before, read), _runs(after, read)]
+            audible = [side for side in runs if any(run.any() for run in side)]
+            self._runs = [audible[0], audible[-1]]
             self._tail = read(span.start, min(_JOIN, span.length))
             # The first join leads over from the original itself, which the mix fades out there.
         elif self.kind == "room tone":
             self._spectra = [_spectra(side) for side in self._sides]
-            self._tail = self._scrambled(0)[HOP:]
+            self._tail = self._grains(1)[0, HOP:]
 
     def read(self, count: int) -> Sound:
         """The next `count` samples, (samples, channels)."""
@@ -133,10 +151,9 @@ class RoomTone:
         self._made += len(more)
         return more
 
-    def _sides_of(self, hops: int) -> NDArray[np.int64]:
-        """For each of the next hops, whether it comes from before (0) or after (1): more and more after."""
-        at = (self._made + HOP * np.arange(hops)) / max(1, self._span.length)
-        return (self._random.random(hops) < at).astype(np.int64)
+    def _along(self, hops: int) -> NDArray[np.float64]:
+        """How far along the span each of the next hops begins, 0 to 1."""
+        return np.minimum(1.0, (self._made + HOP * np.arange(hops)) / max(1, self._span.length))
 
     def _overlapped(self, hops: int) -> Sound:
         """The next hops of noise: grains that overlap by half, in windows whose powers add up to one."""
@@ -146,23 +163,21 @@ class RoomTone:
         self._tail = grains[-1, HOP:]
         return (tails + grains[:, :HOP]).reshape(-1, grains.shape[2])
 
-    def _scrambled(self, side: int) -> Sound:
-        return self._grains(1)[0]
-
     def _grains(self, hops: int) -> Sound:
-        """Noise grains, windowed: (hops, FRAME, channels)."""
+        """Noise grains, windowed: (hops, FRAME, channels). The sound before becomes the sound after, by power."""
         from scipy.fft import irfft
 
-        sides = self._sides_of(hops)
-        picks = [self._spectra[side][int(self._random.integers(len(self._spectra[side])))] for side in sides]
+        along = self._along(hops)[:, np.newaxis, np.newaxis].astype(np.float32)
+        before, after = (spectra[self._random.integers(len(spectra), size=hops)] for spectra in self._spectra)
         phases = self._random.random((hops, FRAME // 2 + 1, 1), dtype=np.float32) * np.float32(2 * np.pi)
-        turned = np.stack(picks) * (np.cos(phases) + 1j * np.sin(phases))
-        return np.asarray(irfft(turned, FRAME, axis=1), np.float32) * _RISE_AND_FALL[:, np.newaxis]
+        turns = np.cos(phases) + 1j * np.sin(phases)
+        grains = irfft((np.sqrt(1 - along) * before + np.sqrt(along) * after) * turns, FRAME, axis=1)
+        return np.asarray(grains, np.float32) * _RISE_AND_FALL[:, np.newaxis]
 
     def _joined(self) -> Sound:
         """The next grain of the sound itself, joined to the last where it continues it best."""
         assert self._tail is not None  # noqa: S101 - set wherever the background is tonal
-        runs = self._runs[int(self._sides_of(1)[0])]
+        runs = self._runs[int(self._random.random() < self._along(1)[0])]
         run = runs[int(self._random.integers(len(runs)))]
         tail = self._tail
         longest = min(RATE, len(run) - _SEARCH)
@@ -223,8 +238,12 @@ def _sings(frames: Sound) -> bool:
         return False
     spectra = np.asarray(rfft(frames * _HANN[:, np.newaxis], axis=1))
     power: NDArray[np.float64] = np.mean(np.abs(spectra) ** 2, axis=(0, 2))
-    lines = power > 12 * np.asarray(median_filter(power, 41))
-    lowest = 40 * FRAME // RATE
+    # A line stands 10 dB above what lies on both sides of it; a slope, such as a room's rumble, on one side only.
+    beside = np.asarray(median_filter(power, 15))
+    below, above = np.roll(beside, 11), np.roll(beside, -11)
+    peaks = power > 10 * np.maximum(below, above)
+    lines = np.convolve(peaks, np.ones(5), "same") > 0
+    lowest = 60 * FRAME // RATE
     return float(power[lowest:][lines[lowest:]].sum()) > _SINGING * float(power[lowest:].sum())
 
 

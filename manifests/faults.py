@@ -87,7 +87,11 @@ def validate(data: dict[str, Any]) -> tuple[Course | None, list[Fault]]:
 def nearest(word: str, words: Iterable[str]) -> str:
     """`did you mean …?`, or the words that there are."""
     known = list(words)
-    near = get_close_matches(word.lower().replace("-", "_"), known, n=1) or get_close_matches(word, known, n=1)
+    near = (
+        [name for name in known if name.startswith(f"{word}_")]
+        or get_close_matches(word.lower().replace("-", "_"), known, n=1)
+        or get_close_matches(word, known, n=1)
+    )
     if near:
         return f"did you mean `{near[0]}`?"
     return f"known: {', '.join(f'`{name}`' for name in known)}." if known else "there are none."

@@ -109,15 +109,16 @@ def _limits(course: Course) -> Iterator[Fault]:
         at = "soft_max" if "soft_max" in course.timing.model_fields_set else "hard_max"
         yield Fault(("timing", at), f"`soft_max` ({soft:g}) is above `hard_max` ({hard:g}); it is at most as high.")
     subtitles = course.delivery.subtitles
-    if len(set(subtitles)) < len(subtitles):
-        yield Fault(("delivery", "subtitles"), "a kind of subtitles is there twice.")
+    for index, kind in enumerate(subtitles):
+        if kind in subtitles[:index]:
+            yield Fault(("delivery", "subtitles", index), f"`{kind}` is there twice.")
 
 
 def _schedule(course: Course) -> Iterator[Fault]:
     if course.schedule is not None and (fault := _cron_fault(course.schedule)):
         yield Fault(("schedule",), fault)
     if course.timezone is not None:
-        import zoneinfo  # noqa: PLC0415 (most manifests have none)
+        import zoneinfo
 
         try:
             zoneinfo.ZoneInfo(course.timezone)
@@ -130,9 +131,9 @@ def _schedule(course: Course) -> Iterator[Fault]:
 
 
 def _cron_fault(text: str) -> str:
-    from datetime import UTC, datetime  # noqa: PLC0415 (most manifests have none)
+    from datetime import UTC, datetime
 
-    from cronsim import CronSim, CronSimError  # noqa: PLC0415
+    from cronsim import CronSim, CronSimError
 
     example = '"0 2 * * *" is every night at two'
     if len(text.split()) != 5:

@@ -58,6 +58,12 @@ def test_a_small_manifest_has_the_documented_defaults(tmp_path: Path) -> None:
     ("text", "expected"),
     [
         (HEAD + "glosary: x\n" + LESSONS, ["3: unknown key `glosary`; did you mean `glossary`?"]),
+        (HEAD + "source: en\n" + LESSONS, ["3: unknown key `source`; did you mean `source_language`?"]),
+        (HEAD + "delivery: {subtitles: [srt, srt]}\n" + LESSONS, ["3: `srt` is there twice."]),
+        (
+            HEAD + "delivery: {subtitles: [srt, vtt]}\n" + LESSONS,
+            ["3: `subtitles` is `vtt`; known: `srt`, `embedded`."],
+        ),
         (HEAD + "captions: x\n" + LESSONS, ["3: `captions` does not belong here; it stands in a lesson."]),
         (
             HEAD + LESSONS + "    Audio-Language: en\n",

@@ -255,7 +255,7 @@ def _refuse_depths(text: str, name: str) -> None:
 
 def _neighbours(path: Path) -> str:
     """`(did you mean …?)` where the folder holds manifests of nearly this name."""
-    from difflib import get_close_matches  # noqa: PLC0415 (only when something is wrong)
+    from difflib import get_close_matches
 
     try:
         there = [other.name for other in path.parent.iterdir() if other.suffix in {".yaml", ".yml", ".csv"}]

@@ -23,7 +23,7 @@ def parse(tag: str) -> str:
     Raises ValueError, in words for the person who wrote it, where the tag names no spoken language; an English or
     native name of a language is answered with its tag.
     """
-    from langcodes import Language, standardize_tag, tag_is_valid  # noqa: PLC0415 (its data takes 40 ms)
+    from langcodes import Language, standardize_tag, tag_is_valid
 
     try:
         valid = tag_is_valid(tag)
@@ -61,13 +61,13 @@ def english_name(tag: str) -> str:
 
 
 def _language(tag: str) -> Language:
-    from langcodes import Language  # noqa: PLC0415 (as above)
+    from langcodes import Language
 
     return Language.get(parse(tag))
 
 
 def _advice(tag: str) -> str:
-    from langcodes import find  # noqa: PLC0415 (as above)
+    from langcodes import find
 
     try:
         found = find(tag).to_tag()

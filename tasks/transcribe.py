@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from manifests.errors import EngineUnavailable
@@ -74,11 +76,11 @@ def chunks(diarization: Diarization, sounding: tuple[Span, ...]) -> tuple[Span, 
     chunk begins.
     """
     everyone = [Turn("", span) for span in diarization.speech]
-    runs = _cut_at(sound_of("", everyone, sounding), _changes(diarization.turns))
+    runs = sound_of("", everyone, sounding)
     longest = pocketsphinx.LONGEST_S
     cut = [
         Span(group[0].start, group[-1].end)
-        for part in runs
+        for part in _cut_at(runs, _changes(diarization.turns, runs))
         for group in pieces_of(part, pause_s=_CHUNK_PAUSE_S, longest_s=longest)
     ]
     reach = samples(_PADDING_S)
@@ -90,16 +92,23 @@ def chunks(diarization: Diarization, sounding: tuple[Span, ...]) -> tuple[Span, 
     return tuple(out)
 
 
-def _changes(turns: tuple[Turn, ...]) -> list[int]:
-    """Where another speaker begins when nobody else speaks."""
+def _changes(turns: tuple[Turn, ...], runs: tuple[Span, ...]) -> list[int]:
+    """Where another speaker begins when nobody else speaks: in the longest pause near the turns' edges, if any."""
+    reach = samples(_PADDING_S)
     out: list[int] = []
     end, speaker = 0, ""
     for turn in sorted(turns, key=lambda turn: turn.span):
-        if turn.speaker != speaker and turn.span.start >= end and speaker:
-            out.append(turn.span.start)
+        start = turn.span.start
+        if turn.speaker != speaker and start >= end and speaker:
+            first = bisect_left(runs, end - reach, key=lambda run: run.end)
+            last = bisect_left(runs, start + reach, key=lambda run: run.start)
+            pauses = [Span(one.end, other.start) for one, other in pairwise(runs[max(0, first - 1) : last + 1])]
+            pauses = [pause for pause in pauses if pause.overlap(Span(max(0, end - reach), start + reach))]
+            widest = max(pauses, key=lambda pause: pause.length, default=Span(end, start))
+            out.append((widest.start + widest.end) // 2)
         if turn.span.end >= end:
             end, speaker = turn.span.end, turn.speaker
-    return out
+    return sorted(out)
 
 
 def _cut_at(runs: tuple[Span, ...], places: list[int]) -> list[list[Span]]:

@@ -382,7 +382,8 @@ def _tag(language: str) -> str:
 
 
 def _about(grant: object) -> str | None:
-    return grant.consent if isinstance(grant, Grant) else None
+    use = getattr(grant, "use", None)
+    return use.consent if isinstance(use, Use) else None
 
 
 def _plain(error: RegistryError) -> str:

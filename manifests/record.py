@@ -183,6 +183,7 @@ class Record(Part):
     engines: dict[Stage, EngineUsed]
     stages: dict[Stage, StageRun]
     problems: tuple[Problem, ...] = ()
+    notes: tuple[str, ...] = Field((), description="what is not as one might expect, and needs no mending")
 
     def text(self) -> str:
         """The file's content."""

@@ -97,7 +97,7 @@ def solve(problem: Problem, weights: Weights) -> tuple[Floats, Floats]:
     count = len(problem.normal)
     if count == 0:
         return np.zeros(0), np.zeros(0)
-    import clarabel  # noqa: PLC0415 - opens a shared library
+    import clarabel
 
     quadratic, linear = _costs(problem, weights)
     rows, bounds = _constraints(problem)
@@ -185,7 +185,7 @@ def _constraints(problem: Problem) -> tuple[Any, Floats]:
 
 def _sparse(value: Floats, row: Indices, column: Indices, shape: tuple[int, int]) -> Any:
     """A matrix in compressed columns; entries at one place add up."""
-    from scipy.sparse import csc_array  # noqa: PLC0415 - takes a while to load
+    from scipy.sparse import csc_array
 
     matrix: Any = csc_array((value, (row, column)), shape=shape)
     matrix.sum_duplicates()

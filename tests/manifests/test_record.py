@@ -88,6 +88,7 @@ def test_a_record_is_written_with_the_documented_keys() -> None:
         "engines",
         "stages",
         "problems",
+        "notes",
     ]
     assert written["schema"] == 1
     assert set(written["lines"][0]) == {"id", "speaker", "source", "text", "voice", "take", "placed", "flags"}

@@ -1,0 +1,381 @@
+"""Verify: hear the finished file as a player plays it, and write down everything that was decided, and by what.
+
+Nothing is believed that can be measured: the dub is decoded from the delivered file, after its lossy encoding, and its
+length, its loudness and every single line in it are looked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from manifests.errors import StageFailed, StoreError
+from manifests.languages import iso_639_2
+from manifests.model import Job
+from manifests.model import Stage as StageName
+from manifests.record import (
+    SCHEMA_VERSION,
+    Disclosure,
+    EngineUsed,
+    LineTake,
+    LineVoice,
+    Loudness,
+    Output,
+    Placed,
+    Problem,
+    Record,
+    RecordLine,
+    Said,
+    Source,
+    StageRun,
+    Stream,
+    Text,
+)
+from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, load
+from manifests.spans import RATE, samples, seconds
+from manifests.store import file_sha256
+from manifests.timeline import Take, Takes, Timeline
+from tasks.hearing import Heard, hear
+from tasks.media import Media, MediaStream, probe
+from tasks.mix import Mix
+from tasks.remux import Delivery
+from tasks.stage import Made, Stage, Workbench
+from tasks.timing import timing
+
+AUDIBLE_DBFS = -50.0
+"""A placed line that is quieter than this on average is not heard."""
+
+SHORT = samples(0.08)
+"""How much shorter or longer than its source a finished file may be."""
+
+_SYNTHETIC = re.compile(r"s[yi]nth?[eéè]t", re.IGNORECASE)
+"""Says that speech is synthetic, in the languages that have the word from Greek."""
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    course: str
+    lesson: str
+    language: str
+    out: str
+    """Absolute folder of the finished files."""
+    source: str
+    """The source's path as the record names it."""
+    hard_max: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that the stages of a target decided."""
+
+    media: Media
+    script: Script
+    lines: Lines
+    casting: Casting
+    takes: Takes
+    timeline: Timeline
+    mix: Mix
+    delivery: Delivery
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    started = time.monotonic()
+    evidence = Evidence(
+        load(Media, inputs["split/media.json"]),
+        load(Script, inputs["transcribe/script.json"]),
+        load(Lines, inputs["translate/lines.json"]),
+        load(Casting, inputs["clone/casting.json"]),
+        load(Takes, inputs["synthesize/takes.json"]),
+        load(Timeline, inputs["place/timeline.json"]),
+        load(Mix, inputs["mix/mix.json"]),
+        load(Delivery, inputs["remux/delivery.json"]),
+    )
+    finished = Path(evidence.delivery.path)
+    made = probe(finished)
+    track = dub_track(made, params.language)
+    heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
+    check_length(evidence.media, made, heard)
+    lines = tuple(record_lines(evidence))
+    problems = tuple(find_problems(evidence, heard, params.hard_max))
+    record = Record(
+        schema=SCHEMA_VERSION,
+        course=params.course,
+        lesson=params.lesson,
+        language=params.language,
+        state="partial" if problems else "done",
+        source=Source(path=params.source, sha256=bench.digests["source"], duration=seconds(evidence.media.duration)),
+        output=Output(
+            path=finished.name,
+            sha256=evidence.delivery.sha256,
+            duration=seconds(made.duration),
+            streams=tuple(_streams(made, track)),
+        ),
+        lines=lines,
+        timing=timing(evidence.script, evidence.takes, evidence.timeline),
+        loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
+        disclosure=disclosure(evidence, made, track, bench.history),
+        engines=dict(_engines(bench.history)),
+        stages={
+            **dict(_stages(bench.history)),
+            "verify": StageRun(state="done", seconds=round(time.monotonic() - started, 3), cached=False),
+        },
+        problems=problems,
+        notes=tuple(_notes(evidence)),
+    )
+    draft = bench.scratch / "record.json"
+    draft.write_text(record.text(), encoding="utf-8")
+    beside = Path(params.out) / f"{params.lesson}.{params.language}.dub.json"
+    publish(record.text(), beside)
+    return Made(
+        {"record.json": draft},
+        delivered={beside: file_sha256(beside)},
+        notes={
+            "state": record.state,
+            "output": str(finished),
+            "problems": [problem.model_dump(exclude_none=True) for problem in problems],
+        },
+    )
+
+
+def dub_track(made: Media, language: str) -> int:
+    """Which of a finished file's audio tracks is the dub: the only one, or the default one in its language.
+
+    Raises StageFailed where there is none, or more than one.
+    """
+    tracks = _audio(made)
+    if len(tracks) == 1:
+        return 0
+    wanted = {language, language.split("-", maxsplit=1)[0], iso_639_2(language)}
+    found = [
+        number for number, stream in enumerate(tracks) if "default" in stream.dispositions and stream.language in wanted
+    ]
+    if len(found) != 1:
+        raise StageFailed(
+            f"the finished file has {len(found) or 'no'} default audio tracks in {language}, not one.",
+            remedy="Run again with --force remux.",
+        )
+    return found[0]
+
+
+def check_length(media: Media, made: Media, heard: Heard) -> None:
+    """Raise StageFailed where the finished file, or the dub in it, is not as long as the source."""
+    if abs(made.duration - media.duration) > SHORT:
+        raise StageFailed(
+            f"the finished file lasts {seconds(made.duration):.3f} s, its source {seconds(media.duration):.3f} s.",
+            remedy="Run again with --force remux.",
+        )
+    if heard.length < media.duration - SHORT:
+        raise StageFailed(
+            f"the dub ends after {seconds(heard.length):.3f} s of {seconds(media.duration):.3f} s.",
+            remedy="Run again with --force mix.",
+        )
+
+
+def find_problems(evidence: Evidence, heard: Heard, hard_max: float) -> Iterator[Problem]:
+    """Lines that are missing from the dub, each with the stage that lost it and why."""
+    texts = {line.id: line for line in evidence.lines.lines}
+    takes = {take.line for take in evidence.takes.takes}
+    lacks = {lost.line: lost.lacks_s for lost in evidence.timeline.unplaced}
+    placed = {placement.line: placement.span for placement in evidence.timeline.placements}
+    for utterance in _in_order(evidence.script):
+        name = utterance.id
+        if name not in texts or not texts[name].text.strip():
+            yield Problem(line=name, stage="translate", message="has no text in the target language.")
+        elif name not in takes:
+            yield Problem(line=name, stage="synthesize", message="was not spoken by any voice.")
+        elif lacks.get(name, 0) > 0:
+            room = f"it lacks {lacks[name]:.2f} s at {hard_max:.2f}x"
+            yield Problem(line=name, stage="place", message=f"does not fit: {room}. A shorter text would.")
+        elif name in lacks:
+            yield Problem(line=name, stage="synthesize", message="was spoken without a sound.")
+        elif name not in placed:
+            yield Problem(line=name, stage="place", message="was not placed.")
+        elif (level := heard.level(placed[name])) < AUDIBLE_DBFS:
+            yield Problem(line=name, stage="mix", message=f"cannot be heard in the finished file ({level:.0f} dBFS).")
+
+
+def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
+    """The lines in order of the source's starts. Raises StageFailed for a speaker whom no voice was given."""
+    texts = {line.id: line for line in evidence.lines.lines}
+    takes = {take.line: take for take in evidence.takes.takes}
+    placements = {placement.line: placement for placement in evidence.timeline.placements}
+    for utterance in _in_order(evidence.script):
+        line = texts.get(utterance.id, Line(utterance.id, ""))
+        take = takes.get(utterance.id)
+        placement = placements.get(utterance.id)
+        voice = take.voice if take else evidence.casting.voices.get(utterance.speaker)
+        if voice is None:
+            raise StageFailed(f"{utterance.speaker} has no voice.", line=utterance.id)
+        yield RecordLine(
+            id=utterance.id,
+            speaker=utterance.speaker,
+            source=Said(
+                start=utterance.span.start_s,
+                end=utterance.span.end_s,
+                text=utterance.text,
+                confidence=round(utterance.confidence, 4),
+            ),
+            text=Text(value=line.text, origin=line.origin, checks=line.checks),
+            voice=_voice(voice),
+            take=_take(take) if take else None,
+            placed=Placed(start=placement.span.start_s, end=placement.span.end_s, rate=round(placement.rate, 6))
+            if placement
+            else None,
+            flags=(*utterance.flags, *(placement.flags if placement else ())),
+        )
+
+
+def disclosure(evidence: Evidence, made: Media, track: int, history: Mapping[str, Mapping[str, Any]]) -> Disclosure:
+    """What the finished file itself says of its speech; a stage that marks or signs it says so in its notes."""
+    notes = {name: value for stage in history.values() for name, value in stage.get("notes", {}).items()}
+    own_tags = " ".join(value for key, value in made.tags.items() if evidence.media.tags.get(key) != value)
+    title = _audio(made)[track].title or ""
+    return Disclosure(
+        watermark_score=notes.get("watermark_score"),
+        content_credentials=notes.get("content_credentials", "none"),
+        container_tag=bool(_SYNTHETIC.search(f"{own_tags} {title}")),
+        spoken=bool(notes.get("disclosure_spoken", False)),
+        shown=any(_disclosed(Path(path), evidence) for path in evidence.delivery.subtitles),
+    )
+
+
+def _disclosed(subtitles: Path, evidence: Evidence) -> bool:
+    """Whether the first cue says so of itself, not because the lesson speaks of such things."""
+    first_cue = subtitles.read_text(encoding="utf-8").split("\n\n", 1)[0]
+    first_line = evidence.lines.lines[0].text if evidence.lines.lines else ""
+    return bool(_SYNTHETIC.search(first_cue)) and not _SYNTHETIC.search(first_line)
+
+
+def publish(text: str, path: Path) -> None:
+    """Write a file that appears whole or not at all. Raises StoreError where its folder takes none."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(prefix=".", suffix=".part", dir=path.parent)
+        try:
+            with os.fdopen(handle, "w", encoding="utf-8") as stream:
+                stream.write(text)
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(draft).chmod(0o644)
+            Path(draft).replace(path)
+        finally:
+            Path(draft).unlink(missing_ok=True)
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path}: {error.strerror}.",
+            remedy="Make the folder writable, free some space, or choose another one with --out.",
+        ) from error
+
+
+def _notes(evidence: Evidence) -> Iterator[str]:
+    yield from evidence.delivery.notes
+    yield from evidence.mix.notes
+    for span in evidence.script.unrecognized:
+        yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
+
+
+def _streams(made: Media, track: int) -> Iterator[Stream]:
+    dub = _audio(made)[track].index
+    for stream in made.streams:
+        role = {"audio": "dub" if stream.index == dub else "original", "subtitle": "subtitles"}.get(stream.kind)
+        yield Stream.model_validate(
+            {
+                "kind": "cover" if stream.is_cover else stream.kind,
+                "codec": stream.codec,
+                "language": stream.language,
+                "title": stream.title,
+                "dispositions": stream.dispositions,
+                "role": role,
+            }
+        )
+
+
+def _audio(made: Media) -> tuple[MediaStream, ...]:
+    return made.of_kind("audio")
+
+
+def _in_order(script: Script) -> list[Utterance]:
+    return sorted(script.utterances, key=lambda utterance: utterance.span.start)
+
+
+def _voice(voice: Voice) -> LineVoice:
+    return LineVoice(
+        kind=voice.kind,
+        person=voice.person,
+        consent=voice.consent,
+        reason=voice.reason,
+        engine=voice.engine,
+        name=voice.name,
+        seed=voice.seed,
+        similarity=voice.similarity,
+    )
+
+
+def _take(take: Take) -> LineTake:
+    return LineTake(
+        default_seconds=seconds(take.default_length),
+        engine_rate=take.engine_rate,
+        natural_seconds=seconds(take.length),
+    )
+
+
+def _engines(history: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[StageName, EngineUsed]]:
+    for name in get_args(StageName):
+        if engine := history.get(name, {}).get("engine"):
+            yield name, EngineUsed.model_validate(engine)
+
+
+def _stages(history: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[StageName, StageRun]]:
+    for name in get_args(StageName):
+        if name in history:
+            facts = history[name]
+            yield name, StageRun(state=facts["state"], seconds=facts["seconds"], cached=facts["cached"])
+
+
+def source_name(media: Path, out: Path) -> str:
+    """The source's path relative to the record's folder; its bare name where that would lead through the root.
+
+    A record is given away with its video: it names no folder of a machine that the two do not share.
+    """
+    shared = Path(os.path.commonpath([media.absolute(), out.absolute()]))
+    if len(shared.parts) < 2 or shared in (Path("/home"), Path("/Users")):
+        return media.name
+    return os.path.relpath(media.absolute(), out.absolute())
+
+
+def _params(job: Job) -> Params:
+    return Params(
+        course=job.course.course,
+        lesson=job.lesson_id,
+        language=job.language or "",
+        out=str(job.out),
+        source=source_name(job.media, job.out),
+        hard_max=job.course.timing.hard_max,
+    )
+
+
+STAGE = Stage(
+    name="verify",
+    version=1,
+    scope="target",
+    needs=(
+        "source",
+        "split/media.json",
+        "transcribe/script.json",
+        "translate/lines.json",
+        "clone/casting.json",
+        "synthesize/takes.json",
+        "place/timeline.json",
+        "mix/mix.json",
+        "remux/delivery.json",
+    ),
+    makes=("record.json",),
+    params=_params,
+    run=run,
+)

@@ -22,8 +22,8 @@ PAUSE_S = 0.55
 """A pause of this length ends an utterance: inside a sentence readers pause for up to 0.5 s, after it for longer."""
 LONGEST_S = 12.0
 SHORTEST_S = 1.0
-DOUBTFUL = 0.5
-"""An utterance of less confidence carries a flag."""
+DOUBTFUL = 0.7
+"""An utterance of less confidence carries a flag: about every third word of it is wrong."""
 
 _REACH_S = 0.2  # diarization's edges are this uncertain
 _JOIN_S = 0.75  # a short piece joins its neighbour across a pause of at most this

@@ -86,6 +86,15 @@ class Application(Part):
         }
 
 
+def application(**fields: Any) -> Application:
+    """An application from flags, which may be text. Raises InputError that names the first fault."""
+    try:
+        return Application.model_validate(fields)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        raise InputError(f"{_dotted(fault['loc'])}: {fault['msg']}.", remedy="See `dub consent add --help`.") from error
+
+
 def read_application(path: Path) -> Application:
     """An application from a YAML file; its document is looked for beside it.
 
@@ -106,16 +115,16 @@ def read_application(path: Path) -> Application:
     if not isinstance(tree, dict):
         raise ManifestError([Finding(str(path), 1, "a consent is a mapping with the keys id, person, languages, …")])
     try:
-        application = Application.model_validate(dict(cast("dict[str, Any]", tree)))
+        read = Application.model_validate(dict(cast("dict[str, Any]", tree)))
     except ValidationError as error:
         faults = [
             Finding(str(path), _line(cast("Any", tree), fault["loc"]), f"{_dotted(fault['loc'])}: {fault['msg']}")
             for fault in error.errors()
         ]
         raise ManifestError(faults) from error
-    if application.document is None:
-        return application
-    return application.model_copy(update={"document": path.parent / application.document.expanduser()})
+    if read.document is None:
+        return read
+    return read.model_copy(update={"document": path.parent / read.document.expanduser()})
 
 
 def _instant(when: datetime | date) -> datetime:

@@ -39,7 +39,7 @@ class Erased:
     commits: tuple[str, ...]
     """`stage/key` of every commit that was dropped."""
     objects: tuple[str, ...]
-    """Names of the objects that were deleted."""
+    """Names of the objects that are gone, those included that an interrupted erasure had deleted before."""
     kept: tuple[str, ...]
     """Names of objects that stay, because a commit without this voice made them too."""
     folders: tuple[Path, ...]
@@ -73,7 +73,7 @@ def erase(
     delivered = _delivered(carrying)
     elsewhere = {name for commit in commits if person not in commit.people for name in _objects(commit)}
     named = {name for commit in carrying for name in _objects(commit)}
-    doomed = sorted(name for name in named - elsewhere if store.has(Ref.named(name)))
+    doomed = sorted(named - elsewhere)
     dropped = tuple(sorted(f"{commit.stage}/{commit.key}" for commit in carrying))
     try:
         for name in doomed:

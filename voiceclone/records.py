@@ -122,6 +122,11 @@ class Records:
         if record.revocation is not None:
             self._check(record, "revocation's reason", record.revocation.reason_sha256, ".txt")
 
+    def sweep(self, consent: str) -> None:
+        """Delete drafts that a crash left; only while the lock is held alone, when every draft is a left one."""
+        for draft in (*self.root.glob(".audit.*.tmp"), *self.folder(consent).glob(".*.tmp")):
+            draft.unlink(missing_ok=True)
+
     def open_to_others(self, consent: str) -> bool:
         """Whether anybody but the owner may read the record or what belongs to it."""
         folder = self.folder(consent)

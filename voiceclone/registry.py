@@ -30,6 +30,7 @@ from voiceclone.consent import (
     Instrument,
     Record,
     Statement,
+    Status,
     Use,
     VoiceMatch,
     language_tag,
@@ -54,6 +55,8 @@ class Checked:
     """The current version; None where it cannot be relied on at all."""
     problems: tuple[str, ...]
     """Everything that is not as it should be; empty where all is."""
+    status: Status | None
+    """As it is now: an active record past its end is `expired`."""
     standing: str | None
     """Why it covers nothing now (expired, revoked, …); None where it is in force or cannot be read."""
 
@@ -182,7 +185,7 @@ class Registry:
             try:
                 record, _ = registry.current(consent)
             except RegistryError as error:
-                return Checked(consent, None, (_plain(error),), None)
+                return Checked(consent, None, (_plain(error),), None, None)
             problems: list[str] = []
             for look in (
                 records.check_history,
@@ -196,12 +199,13 @@ class Registry:
                     problems.append(_plain(error))
             if records.open_to_others(consent):
                 problems.append(f"{consent} can be read by others: `chmod -R go= '{self.root / consent}'`")
-            why = None
+            status, why = record.status, None
             try:
-                why = standing(record, registry.now())
+                now = registry.now()
+                status, why = record.status_at(now), standing(record, now)
             except RegistryError as error:
                 problems.append(_plain(error))
-        return Checked(consent, record, tuple(problems), why)
+        return Checked(consent, record, tuple(problems), status, why)
 
     def audit(self) -> Report:
         """Check the whole log, and that every version it names is there as it was."""

@@ -118,10 +118,12 @@ def opened(
         state = log.state()
         refuse_older(state.registry, state.seq)
         session = Session(log, Records(root, key), state, wall)
-        if to_change is not None and (left := session.records.unfinished(to_change, state.records.get(to_change))):
-            record, pin = left
-            state = session.note("recover", to_change, pin, status=record.status)
-            session = Session(log, session.records, state, wall)
+        if to_change is not None:
+            session.records.sweep(to_change)
+            if left := session.records.unfinished(to_change, state.records.get(to_change)):
+                record, pin = left
+                state = session.note("recover", to_change, pin, status=record.status)
+                session = Session(log, session.records, state, wall)
         yield session
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 
 from manifests.errors import InputError, ManifestError
-from voiceclone.application import read_application
+from voiceclone.application import application, read_application
 from voiceclone.registry import Registry
 
 WHOLE = """\
@@ -94,6 +94,16 @@ def test_what_is_left_out_is_named(tmp_path: Path) -> None:
 def test_what_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     """Empty, a list, broken, a key twice, a tag that would make an object."""
     assert faults(tmp_path, text)
+
+
+def test_flags_are_text_and_their_faults_are_named() -> None:
+    """Dates are read from text; a wrong one is the user's to mend."""
+    flags = {"id": "a", "person": "amara", "languages": ["es"], "purposes": ["training_video"], "courses": ["bio"]}
+    assert application(**flags, expires="2027-05-01").expires == date(2027, 5, 1)
+    with pytest.raises(InputError, match="expires"):
+        application(**flags, expires="2027-13-01")
+    with pytest.raises(InputError, match="id"):
+        application(**flags | {"id": "../a"})
 
 
 def test_a_file_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None:

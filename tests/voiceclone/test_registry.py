@@ -388,7 +388,7 @@ def test_verify_tells_apart_what_is_wrong_and_what_is_over(registry: Registry, a
     hands.wall = datetime(2027, 5, 2, tzinfo=UTC)
     checked = registry.verify("amara-2026")
     assert checked.sound
-    assert checked.standing == "amara-2026 expired on 2027-05-01"
+    assert (checked.status, checked.standing) == ("expired", "amara-2026 expired on 2027-05-01")
 
 
 def test_a_version_without_its_entry_is_refused_and_settled_by_the_next_change(
@@ -499,6 +499,15 @@ def test_a_writer_that_is_killed_leaves_a_registry_that_goes_on(tmp_path: Path, 
         )
     )
     assert registry.audit().sound
+
+
+def test_drafts_that_a_crash_left_are_swept_by_the_next_change(registry: Registry, amara: Record) -> None:
+    """A draft may hold a whole agreement."""
+    left = [registry.root / "amara-2026" / ".x.pdf.0123.tmp", registry.root / ".audit.head.json.0123.tmp"]
+    for draft in left:
+        draft.write_bytes(b"Amara Example")
+    registry.suspend("amara-2026")
+    assert not any(draft.exists() for draft in left)
 
 
 def test_a_full_disk_leaves_the_log_as_it_was(registry: Registry, amara: Record, use: dict[str, Any]) -> None:

@@ -28,6 +28,9 @@ PROBED = ("-show_format", "-show_streams", "-show_chapters")
 
 MACHINE_NAMES = re.compile(r"handler|core media|iso media|gpac|l-smash|mainconcept|apple|alias|^\W*$", re.IGNORECASE)
 
+BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+"""What an mp4 or mov file may begin with."""
+
 Kind = Literal["video", "audio", "subtitle", "data", "attachment"]
 
 
@@ -147,21 +150,29 @@ def _check_file(path: Path) -> None:
 
 def _unreadable(path: Path, complaint: str) -> MediaError:
     again = "Copy or export it again; it must be whole."
-    if "moov atom not found" in complaint:
+    if "moov atom not found" in complaint and _is_mp4(path):
         return MediaError(f"{path} is cut short: its index (the moov atom), written last, is missing.", remedy=again)
     reason = complaint.replace(file_argument(path), path.name)
     return MediaError(f"{path} is no media file that ffmpeg can read ({reason}).", remedy=again)
 
 
+def _is_mp4(path: Path) -> bool:
+    with path.open("rb") as stream:
+        return stream.read(12)[4:8] in BOXES
+
+
 def _check_whole(path: Path) -> None:
-    """Raise MediaError where the outermost boxes of an mp4, mov or mkv file promise more bytes than there are."""
+    """Raise MediaError where the outermost boxes of an mp4, mov, mkv or wav file promise more bytes than there are."""
     size = path.stat().st_size
     with path.open("rb") as stream:
         head = stream.read(12)
-        if head[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+        if head[4:8] in BOXES:
             promised = _promised_by_boxes(stream.fileno(), size)
         elif head.startswith(b"\x1a\x45\xdf\xa3"):
             promised = _promised_by_segment(os.pread(stream.fileno(), 4096, 0))
+        elif head.startswith(b"RIFF"):
+            (length,) = struct.unpack("<I", head[4:8])
+            promised = 0 if length == 0xFFFFFFFF else length  # all ones: unknown, or told elsewhere
         else:
             return
     if promised > size:

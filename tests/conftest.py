@@ -1,0 +1,143 @@
+"""Real media for all tests, made by ffmpeg and by voices that belong to nobody (flite's and espeak-ng's)."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+
+def ffmpeg(*arguments: str) -> None:
+    """Run ffmpeg on one core, quietly."""
+    command = ["ffmpeg", "-v", "error", "-nostdin", "-y", "-threads", "1", *arguments]
+    subprocess.run(command, check=True, timeout=120)
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """What is said in the lecture, by whom (`amara` is flite's slt, `ben` espeak-ng's en-us), from when to when."""
+
+    speaker: str
+    text: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True)
+class Lecture:
+    path: Path
+    duration_s: float
+    sentences: tuple[Sentence, ...]
+
+
+SAID = (
+    ("amara", "Welcome to the second lesson of this course."),
+    ("amara", "Plants turn the light of the sun into energy."),
+    ("ben", "Where in the plant does that happen?"),
+    ("amara", "It happens in the green leaves."),
+)
+PAUSE_S = 0.7
+
+
+@pytest.fixture(scope="session")
+def lecture(tmp_path_factory: pytest.TempPathFactory) -> Lecture:
+    """A lecture of about 12 s: two speakers, pauses of 0.7 s, two slides; mp4, H.264, stereo AAC tagged English."""
+    folder = tmp_path_factory.mktemp("lecture")
+    sentences: list[Sentence] = []
+    inputs: list[str] = []
+    graph: list[str] = []
+    at = PAUSE_S
+    for number, (speaker, text) in enumerate(SAID):
+        clip = folder / f"{number}.wav"
+        if speaker == "amara":
+            command = ["flite", "-voice", "slt", "-t", text, "-o", str(clip)]
+        else:
+            command = ["espeak-ng", "-v", "en-us", "-s", "150", "-w", str(clip), text]
+        subprocess.run(command, check=True, timeout=60)
+        length = wav_seconds(clip)
+        sentences.append(Sentence(speaker, text, at, at + length))
+        inputs += ["-i", str(clip)]
+        delay = f"adelay={round(at * 48000)}S:all=1"
+        graph.append(f"[{number}]aresample=48000,aformat=channel_layouts=stereo,{delay}[a{number}]")
+        at += length + PAUSE_S
+    joined = "".join(f"[a{number}]" for number in range(len(SAID)))
+    graph.append(f"{joined}amix=inputs={len(SAID)}:normalize=0:duration=longest,apad=whole_dur={at:.6f}[sound]")
+    half = at / 2
+    graph.append(f"color=c=0x20374c:s=320x180:r=25:d={half:.3f}[s0];color=c=0x3b2a4a:s=320x180:r=25:d={half:.3f}[s1]")
+    graph.append("[s0][s1]concat=n=2:v=1:a=0[picture]")
+    path = folder / "lecture.mp4"
+    ffmpeg(
+        *inputs, "-filter_complex", ";".join(graph), "-map", "[picture]", "-map", "[sound]", "-t", f"{at:.6f}",
+        "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "128k",
+        "-metadata:s:a:0", "language=eng", "-metadata", "title=Lesson two", str(path),
+    )  # fmt: skip
+    return Lecture(path, at, tuple(sentences))
+
+
+def wav_seconds(path: Path) -> float:
+    """Length of a sound file."""
+    import soundfile
+
+    return soundfile.info(str(path)).duration
+
+
+@pytest.fixture
+def make_media(tmp_path: Path) -> Callable[..., Path]:
+    """Make a media file in the test's folder: its name, then ffmpeg's arguments up to the output."""
+
+    def make(name: str, *arguments: str) -> Path:
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        ffmpeg(*arguments, f"file:{path}")
+        return path
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def clicks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Stereo, 4 s at 48 kHz, silent but for one sample at 0.25 s, at 2 s and at 3.75 s: what is decoded back at another
+    sample has moved."""
+    path = tmp_path_factory.mktemp("clicks") / "clicks.wav"
+    source = "aevalsrc='if(eq(n,12000)+eq(n,96000)+eq(n,180000),0.9,0)':s=48000:d=4:c=mono"
+    ffmpeg("-f", "lavfi", "-i", source, "-ac", "2", "-af", "pan=stereo|c0=c0|c1=c0", str(path))
+    return path
+
+
+@pytest.fixture
+def click_times() -> Callable[..., list[int]]:
+    """Where an audio stream of a file has its clicks, as a player hears it, in samples at 48 kHz from the start."""
+    import numpy as np
+
+    def times(path: Path, stream: str = "a:0") -> list[int]:
+        decoded = subprocess.run(
+            ["ffmpeg", "-v", "error", "-nostdin", "-i", f"file:{path}", "-map", f"0:{stream}",
+             "-af", "aresample=48000:async=1:first_pts=0", "-ac", "1", "-f", "f32le", "-"],
+            check=True, capture_output=True, timeout=60,
+        ).stdout  # fmt: skip
+        sound = np.abs(np.frombuffer(decoded, np.float32))
+        found: list[int] = []
+        while sound.size and sound.max() > 0.1:
+            at = int(sound.argmax())
+            found.append(at)
+            sound = sound.copy()
+            sound[max(0, at - 4800) : at + 4800] = 0
+        return sorted(found)
+
+    return times
+
+
+PICTURE = ("-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=4")
+H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
+
+
+@pytest.fixture
+def click_video(make_media: Callable[..., Path], clicks: Path) -> Callable[..., Path]:
+    """Make a video of 4 s with the clicks as its sound: its name, then further ffmpeg arguments for the output."""
+
+    def make(name: str, *arguments: str) -> Path:
+        codecs = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8") if name.endswith(".webm") else H264
+        return make_media(name, *PICTURE, "-i", str(clicks), "-map", "0:v", "-map", "1:a", *codecs, *arguments)
+
+    return make

@@ -332,3 +332,14 @@ def test_a_record_is_never_half_there(tmp_path: Path) -> None:
 def test_a_record_names_no_folder_that_it_does_not_share(media: str, out: str, named: str) -> None:
     """A record that is given away tells nobody's home folder."""
     assert source_name(Path(media), Path(out)) == named
+
+
+def test_a_lesson_without_speech_is_done_without_lines(source: Path, tmp_path: Path) -> None:
+    """Nothing is said, so nothing is missing: its own sound is delivered, and what was not understood is told."""
+    target = Target(source, tmp_path, heard=(), timeline=replace(TIMELINE, placements=()))
+    silent = Script("en", (), unrecognized=(Span.of_seconds(2, 3.5),))
+    dump(silent, target.inputs["transcribe/script.json"])
+    record = target.record()
+    assert (record.state, record.lines, record.problems) == ("done", (), ())
+    assert record.timing.overlap_s == 0
+    assert record.notes == ("no word was recognized from 2.0 to 3.5 s: it is left as it was",)

@@ -1,7 +1,7 @@
 """Translation by Apertium: rules and dictionaries, nothing to download beyond Debian's data packages.
 
-Apertium is GPL and runs as a process of its own, one for a whole script and language pair. Where there is no direct pair,
-pairs are chained (`en` to `pt` by way of `es`).
+Apertium is GPL and runs as a process of its own, one for a whole script and language pair. Where there is no direct
+pair, pairs are chained (`en` to `pt` by way of `es`).
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ def _pair(mode: str) -> Pair | None:
 
 
 def _base(tag: str) -> str:
-    return tag.split("-")[0]
+    return tag.split("-", maxsplit=1)[0]
 
 
 def _shortest(source: str, target: str) -> tuple[Pair, ...] | None:

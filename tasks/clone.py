@@ -1,0 +1,162 @@
+"""Clone: decide which voice speaks for each speaker, and ask for every permission that takes.
+
+A person's own voice is used only where the consent registry grants it; a speaker without such a grant gets a stock
+voice, and the record says why. No engine of the embedded profile clones yet, so today every voice is a stock voice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from manifests.errors import ConsentRefused, EngineUnavailable
+from manifests.model import Job, Speakers
+from manifests.script import Casting, Diarization, Speaker, Voice, dump, load
+from tasks.engines import espeak
+from tasks.stage import Engine, Made, Stage, Workbench
+from voiceclone.registry import Registry
+
+NO_ENGINE = "consent granted, but no engine of this profile clones voices"
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """Everything that the choice of voices depends on beside the sound."""
+
+    language: str
+    course: str
+    purpose: str
+    commercial: bool
+    require_consent: bool
+    require_statement: bool
+    people: dict[str, str] = field(default_factory=dict[str, str])
+    """Speaker label to the person whom the manifest names for it; `*` for whoever speaks."""
+    consents: dict[str, str] = field(default_factory=dict[str, str])
+    """Person to the id of their consent."""
+    registry: str = ""
+    """Digest of what the registry says of these consents: a revocation makes another key."""
+
+
+def cast(diarization: Diarization, params: Params, registry: Registry) -> Casting:
+    """A voice for every speaker of a lesson.
+
+    Raises ConsentRefused where the manifest requires consent and a named person's is missing, EngineUnavailable where
+    there is no stock voice for the language.
+    """
+    reasons = {speaker.label: _reason(speaker.label, params, registry) for speaker in diarization.speakers}
+    return Casting(params.language, stock_voices(params.language, diarization.speakers, reasons))
+
+
+def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[str, str]) -> dict[str, Voice]:
+    """Voices that belong to nobody: low for a low speaker, another one for each, near each speaker's own pitch."""
+    base = espeak.voice_of(language)
+    if base is None:
+        raise EngineUnavailable(
+            f"espeak-ng has no voice for {language}.", remedy=f"It has: {', '.join(espeak.languages())}."
+        )
+    stands_in = base.split("-")[0] != language.split("-", maxsplit=1)[0]
+    voices: dict[str, Voice] = {}
+    used: dict[str, int] = {}
+    for speaker in speakers:
+        low = speaker.pitch_hz is None or speaker.pitch_hz < espeak.BETWEEN_HZ
+        fitting = [name for name in espeak.STOCK if name.startswith("m" if low else "f")]
+        variant = min(fitting, key=lambda name: (used.get(name, 0), fitting.index(name)))
+        used[variant] = used.get(variant, 0) + 1
+        reason = reasons[speaker.label] + (
+            f"; espeak-ng has no {language} voice, its {base} reads" if stands_in else ""
+        )
+        voices[speaker.label] = Voice(
+            kind="stock",
+            engine="espeak-ng",
+            name=f"{base}+{variant}",
+            pitch=espeak.pitch_setting(variant, speaker.pitch_hz),
+            reason=reason,
+        )
+    return voices
+
+
+def _reason(label: str, params: Params, registry: Registry) -> str:
+    """Why a speaker is not heard in their own voice. Raises ConsentRefused where the manifest wants it so."""
+    person = params.people.get(label, params.people.get("*"))
+    if person is None or person == "stock":
+        return f"no person is named for {label}" if person is None else f"the manifest gives {label} a stock voice"
+    consent = params.consents.get(person)
+    if consent is None:
+        if params.require_consent:
+            raise ConsentRefused(
+                f"the manifest names no consent for {person}.", remedy=f"Add one: people: {{{person}: {{consent: ID}}}}"
+            )
+        return f"the manifest names no consent for {person}"
+    try:
+        registry.grant(
+            consent=consent,
+            person=person,
+            language=params.language,
+            course=params.course,
+            purpose=params.purpose,
+            commercial=params.commercial,
+            require_statement=params.require_statement,
+        )
+    except ConsentRefused as refusal:
+        if params.require_consent:
+            raise
+        return refusal.message
+    return NO_ENGINE
+
+
+def params(job: Job) -> Params:
+    course = job.course
+    people = _named_people(job)
+    consents = {
+        name: consent
+        for name in set(people.values())
+        if name in course.people and (consent := course.people[name].consent) is not None
+    }
+    return Params(
+        language=job.language or "",
+        course=course.course,
+        purpose=course.purpose,
+        commercial=course.commercial,
+        require_consent=course.require_consent,
+        require_statement=course.require_statement,
+        people=people,
+        consents=dict(sorted(consents.items())),
+        registry=Registry.default().state_digest(sorted(consents.values())) if consents else "",
+    )
+
+
+def _named_people(job: Job) -> dict[str, str]:
+    """Whom the manifest names: for single labels of this lesson, or one person throughout."""
+    named = job.lesson.speakers if job.lesson.speakers is not None else job.course.speakers
+    if isinstance(named, Speakers):
+        return {"*": named.single} if named.single else {}
+    return dict(named) if isinstance(named, dict) else {}
+
+
+def check(job: Job) -> None:
+    """Raises EngineUnavailable where no stock voice speaks the language, ConsentRefused where consent is required."""
+    if espeak.voice_of(job.language or "") is None:
+        stock_voices(job.language or "", (), {})
+    values = params(job)
+    if values.require_consent:
+        for label in values.people:
+            _reason(label, values, Registry.default())
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+    casting = cast(load(Diarization, inputs["diarize/turns.json"]), params, Registry.default())
+    return Made({"casting.json": dump(casting, bench.scratch / "casting.json")})
+
+
+STAGE = Stage(
+    name="clone",
+    version=1,
+    scope="target",
+    needs=("diarize/turns.json",),
+    makes=("casting.json",),
+    params=params,
+    run=run,
+    engine=lambda job: Engine("espeak-ng", espeak.version()),
+    check=check,
+)

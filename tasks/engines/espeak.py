@@ -11,6 +11,7 @@ import re
 import subprocess
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 from manifests.errors import EngineUnavailable, StageFailed
 from manifests.spans import RATE
@@ -92,7 +93,7 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     # espeak-ng cannot know the length when it writes the header to a pipe, so only the sample rate is believed.
     try:
         rate = int.from_bytes(said[24:28], "little")
-        sound = AudioSegment(
+        sound: Any = AudioSegment(
             data=said[44 : 44 + (len(said) - 44) // 2 * 2], sample_width=2, frame_rate=rate, channels=1
         )
     except (ValueError, ZeroDivisionError) as error:

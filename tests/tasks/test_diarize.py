@@ -1,0 +1,207 @@
+"""Who speaks when: real voices of flite and espeak-ng, with times that the test itself sets."""
+
+from __future__ import annotations
+
+import subprocess
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from manifests.errors import MediaError
+from manifests.model import Speakers
+from manifests.script import Diarization
+from manifests.spans import Span
+from tasks.diarize import Params, Voice, above, diarize, grouped, linked
+
+RATE = 16_000
+LINES = (
+    "Welcome to the second lesson on cell biology. Today we look at how membranes work.",
+    "A membrane is a thin layer around the cell. It lets some molecules pass and stops others.",
+    "Water moves through small channels in the wall. Salt needs a pump and energy to cross.",
+    "In the next part we will draw the diagram together. Please take a pencil and some paper.",
+)
+
+
+def said(folder: Path, voice: str, text: str) -> NDArray[np.float32]:
+    """A sentence by a flite voice, 16 kHz, at an RMS of 0.05."""
+    path = folder / "said.wav"
+    subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, timeout=30)
+    wave, rate = soundfile.read(path, dtype="float32")
+    wave = soxr.resample(wave, rate, RATE)
+    return (wave * (0.05 / np.sqrt(np.mean(wave**2)))).astype(np.float32)
+
+
+def written(path: Path, wave: NDArray[np.floating]) -> tuple[Path, tuple[Span, ...]]:
+    soundfile.write(path, np.clip(wave, -1, 1), RATE, subtype="PCM_16")
+    return path, (Span(0, len(wave) * 3),)
+
+
+@pytest.fixture(scope="module")
+def dialogue(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]:
+    """A woman (slt) and a man (rms) in turns, half a second between them, and who speaks when."""
+    folder = tmp_path_factory.mktemp("dialogue")
+    parts, truth, at = [np.zeros(RATE, np.float32)], [], 1.0
+    for number, line in enumerate(LINES):
+        voice = ("slt", "rms")[number % 2]
+        wave = said(folder, voice, line)
+        truth.append((voice, at, at + len(wave) / RATE))
+        parts += [wave, np.zeros(RATE // 2, np.float32)]
+        at += len(wave) / RATE + 0.5
+    path, pieces = written(folder / "speech.wav", np.concatenate(parts))
+    return path, pieces, truth
+
+
+@pytest.fixture(scope="module")
+def found(dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]) -> Diarization:
+    return diarize(dialogue[0], dialogue[1], Params())
+
+
+def test_two_voices_are_told_apart(found: Diarization, dialogue: tuple[Path, tuple[Span, ...], list]) -> None:
+    """Every truth turn belongs to the right label nearly throughout: less than a tenth is missed or mistaken."""
+    labels = {"slt": "SPEAKER_00", "rms": "SPEAKER_01"}
+    total = right = 0
+    for voice, start, end in dialogue[2]:
+        span = Span.of_seconds(start + 0.25, end - 0.25)
+        total += span.length
+        right += sum(turn.span.overlap(span) for turn in found.turns if turn.speaker == labels[voice])
+        right -= sum(turn.span.overlap(span) for turn in found.turns if turn.speaker != labels[voice])
+    assert right / total > 0.9
+
+
+def test_labels_are_numbered_by_first_speech(found: Diarization) -> None:
+    """Who speaks first is SPEAKER_00, and turns are in order of start."""
+    assert [speaker.label for speaker in found.speakers] == ["SPEAKER_00", "SPEAKER_01"]
+    assert found.turns[0].speaker == "SPEAKER_00"
+    assert [turn.span.start for turn in found.turns] == sorted(turn.span.start for turn in found.turns)
+
+
+def test_pitch_is_the_voices_own(found: Diarization) -> None:
+    """The woman's voice lies near 170 Hz, the man's near 95 Hz."""
+    woman, man = (speaker.pitch_hz for speaker in found.speakers)
+    assert woman is not None and man is not None
+    assert 140 < woman < 220
+    assert 70 < man < 130
+
+
+def test_nothing_audible_lies_outside_speech(
+    found: Diarization, dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]
+) -> None:
+    """What is left outside of the speech regions, widened by 150 ms, is 20 dB or more below speech."""
+    wave, _ = soundfile.read(dialogue[0])
+    inside = np.zeros(len(wave), bool)
+    for span in found.speech:
+        wide = span.padded(7200)
+        inside[wide.start // 3 : wide.end // 3] = True
+    assert np.mean(wave[~inside] ** 2) < 0.01 * np.mean(wave[inside] ** 2)
+
+
+def test_the_same_sound_gives_the_same_answer(
+    found: Diarization, dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]
+) -> None:
+    """A second hearing, on another number of cores, differs in nothing."""
+    assert diarize(dialogue[0], dialogue[1], Params(), cores=2) == found
+
+
+@pytest.mark.parametrize("many", [1, 2])
+def test_a_known_number_of_speakers_is_honoured(
+    dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]], many: int
+) -> None:
+    """Told how many speak, it finds that many."""
+    assert len(diarize(dialogue[0], dialogue[1], Params(many, many)).speakers) == many
+
+
+def test_a_lesson_in_stretches_keeps_its_labels(
+    dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Heard in two stretches, the same two people are found, not four."""
+    path, (whole,), truth = dialogue
+    middle = Span.of_seconds(0, truth[2][1] - 0.25).end
+    monkeypatch.setattr("tasks.diarize.STRETCH", middle + 1)
+    found = diarize(path, (Span(0, middle), Span(middle, whole.end)), Params())
+    assert [speaker.label for speaker in found.speakers] == ["SPEAKER_00", "SPEAKER_01"]
+
+
+@pytest.mark.parametrize(
+    "wave",
+    [
+        pytest.param(np.zeros(RATE * 8), id="digital silence"),
+        pytest.param(np.random.default_rng(0).normal(0, 1e-4, RATE * 8), id="room tone"),
+        pytest.param(
+            sum(0.05 * np.sin(2 * np.pi * f * np.arange(RATE * 8) / RATE) for f in (220, 277, 330)), id="music"
+        ),
+        pytest.param(np.zeros(RATE // 10), id="a tenth of a second"),
+    ],
+)
+def test_no_speech_is_no_turns(tmp_path: Path, wave: NDArray[np.float64]) -> None:
+    """Where nobody speaks nobody is found, and nothing breaks."""
+    assert diarize(*written(tmp_path / "speech.wav", wave), Params()) == Diarization((), (), ())
+
+
+def test_a_very_short_clip_is_heard(tmp_path: Path) -> None:
+    """Two seconds of speech are one speaker."""
+    wave = said(tmp_path, "slt", LINES[0])[: RATE * 2]
+    assert len(diarize(*written(tmp_path / "speech.wav", wave), Params(2, 2)).speakers) == 1
+
+
+def test_another_sample_rate_is_refused(tmp_path: Path) -> None:
+    """A file that split did not make is named with what to do."""
+    soundfile.write(tmp_path / "speech.wav", np.zeros(8000), 8000)
+    with pytest.raises(MediaError, match="16000 Hz"):
+        diarize(tmp_path / "speech.wav", (Span(0, 48_000),), Params())
+
+
+def test_the_manifest_says_how_many() -> None:
+    """`single` is one speaker; bounds are bounds; labels of a lesson and `auto` leave it open."""
+    assert Params.of(Speakers(single="amara")) == Params(1, 1)
+    assert Params.of(Speakers(num_speakers=3)) == Params(3, 3)
+    assert Params.of(Speakers(min_speakers=2, max_speakers=4)) == Params(2, 4)
+    assert Params.of("auto") == Params.of({"SPEAKER_00": "amara"}) == Params(None, None)
+
+
+def test_voices_that_differ_stay_apart() -> None:
+    """Three voices, two of them alike: two people, each with all of their spans."""
+    first, other = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    voices = [
+        Voice(first, (Span(0, 10),)),
+        Voice(other, (Span(20, 30),)),
+        Voice(np.array([0.96, 0.28]), (Span(40, 50),)),
+    ]
+    assert linked(voices, 0.8) == [(Span(0, 10), Span(40, 50)), (Span(20, 30),)]
+    assert linked(voices, 0.8, most=1) == [(Span(0, 10), Span(20, 30), Span(40, 50))]
+    assert len(linked(voices, 0.8, least=3)) == 3
+
+
+@given(st.lists(st.tuples(st.floats(0, 1.5), st.integers(1, 50)), max_size=12), st.floats(0.1, 0.99))
+def test_linking_keeps_all_speech(heard: list[tuple[float, int]], same: float) -> None:
+    """Whatever is linked, every span is somebody's, once."""
+    voices = [
+        Voice(np.array([np.cos(angle), np.sin(angle)]), (Span(100 * n, 100 * n + length),))
+        for n, (angle, length) in enumerate(heard)
+    ]
+    people = linked(voices, same)
+    assert sorted(span for person in people for span in person) == [voice.spans[0] for voice in voices]
+
+
+@given(st.lists(st.integers(1, 500), min_size=1, max_size=30), st.integers(100, 1000))
+def test_stretches_cover_all_pieces(lengths: list[int], longest: int) -> None:
+    """Stretches follow each other without a gap, none too long unless it is one piece."""
+    edges = [0, *np.cumsum(lengths).tolist()]
+    pieces = [Span(start, end) for start, end in pairwise(edges)]
+    out = grouped(pieces, longest)
+    assert out[0].start == 0
+    assert out[-1].end == edges[-1]
+    assert all(left.end == right.start for left, right in pairwise(out))
+    assert all(span.length <= longest or span in pieces for span in out)
+
+
+def test_activity_needs_an_onset() -> None:
+    """A run counts from where it rises above the low mark, but only if it reaches the high one."""
+    activity = np.array([0.1, 0.4, 0.6, 0.4, 0.1, 0.4, 0.4, 0.0])
+    assert above(activity, onset=0.5, offset=0.3) == [(1, 4)]

@@ -143,7 +143,7 @@ def main() -> None:
     figures = table(chosen.seeds)
     print(figures.round(2).to_string())
     if chosen.json:
-        records = json.loads(figures.reset_index().to_json(orient="records"))
+        records = figures.round(4).reset_index().to_dict("records")
         chosen.json.write_text(json.dumps({"seeds": chosen.seeds, "lines": 400, "results": records}, indent=1) + "\n")
 
 

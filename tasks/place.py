@@ -24,7 +24,7 @@ from tasks.media import Media
 from tasks.pacing import Floats, Pairs, Problem, Weights, solve
 from tasks.stage import Made, Stage, Workbench
 
-FAST_PRICES = (400.0, 12.0, 4.0)
+FAST_PRICES = (400.0, 40.0, 4.0)
 """What a second won beyond the soft cap costs, from nearly forbidden to readily paid."""
 
 

@@ -26,10 +26,15 @@ def translate(script: Script, language: str) -> Lines:
     return Lines(
         language,
         tuple(
-            Line(utterance.id, answer.text, checks=tuple(f"unknown word: {word}" for word in answer.unknown))
+            Line(utterance.id, answer.text, checks=_checks(answer))
             for utterance, answer in zip(script.utterances, answers, strict=True)
         ),
     )
+
+
+def _checks(answer: apertium.Translated) -> tuple[str, ...]:
+    unknown = tuple(f"unknown word: {word}" for word in answer.unknown)
+    return unknown + tuple(f"not inflected: {word}" for word in answer.uninflected)
 
 
 def params(job: Job) -> Params:
@@ -44,7 +49,7 @@ def check(job: Job) -> None:
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     lines = translate(load(Script, inputs["transcribe/script.json"]), params.language)
-    unknown = sum(len(line.checks) for line in lines.lines)
+    unknown = sum(check.startswith("unknown word") for line in lines.lines for check in line.checks)
     return Made({"lines.json": dump(lines, bench.scratch / "lines.json")}, notes={"unknown_words": unknown})
 
 

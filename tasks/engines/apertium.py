@@ -6,19 +6,33 @@ pair, pairs are chained (`en` to `pt` by way of `es`).
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from manifests.errors import EngineUnavailable, StageFailed
+from manifests.errors import EngineUnavailable, InputError, StageFailed
 
 TIMEOUT_S = 600
 
 _MODE = re.compile(r"^(?P<source>[a-z]{2,3})-(?P<target>[a-z]{2,3})(?:_(?P<variant>\w+))?$")
-_MARK = re.compile(r"(?<!\w)[*#@](?=[^\W\d_])([\w'’·-]*)")
-"""Apertium's marks: `*` a word that no dictionary holds, `#` and `@` one that could not be put into its form."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_MARKS = "*#@~"
+"""Apertium's marks: `*` a word that no dictionary holds, `#` and `@` one that it could not put into its form. `~` is
+lost on the way."""
+_RESERVED = re.compile(r"[\\^$/\[\]<>{}+*#@~]")
+_ANSWER = re.compile(r"(?P<text>[^\0]*?)\.?\[:(?P<number>\d+):\]")
+_STREAM = re.compile(
+    r"\\(?P<escaped>.)|\[(?P<blank>[^\]]*)\]|(?P<mark>[*#@])(?P<word>(?:[\w'’·-]+(?:\.\w+)*)?)", re.DOTALL
+)
+_QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"'})
+_SMALL_I = re.compile(r"(?<![\w.'-])i(?=$|[\s,;:!?]|'(?:m|ll|ve|d)\b)")
+_WORD = re.compile(r"[^\W\d_][\w'’·]*")
+_SENTENCE_START = re.compile(r"(?:^|(?<=[.?!…:]))[\W\d_]*(?=[^\W\d_])")
+_NOUNS_WITH_CAPITALS = ("de", "lb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +48,13 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class Translated:
-    """A text in the target language, without Apertium's marks, and the words it did not know."""
+    """A text in the target language, without Apertium's marks."""
 
     text: str
     unknown: tuple[str, ...]
+    """Words that no dictionary holds: they stand in the text as they were."""
+    uninflected: tuple[str, ...] = ()
+    """Words that could not be put into their form: they stand there in their dictionary's."""
 
 
 @lru_cache(maxsize=1)
@@ -69,8 +86,11 @@ def version() -> str:
 def route(source: str, target: str) -> tuple[Pair, ...]:
     """The shortest chain of pairs between two languages; the same one every time.
 
-    Raises EngineUnavailable, naming the targets there are from this source, where no chain connects them.
+    Raises EngineUnavailable, naming the targets there are from this source, where no chain connects them, and
+    InputError where both are one language.
     """
+    if _base(source) == _base(target):
+        raise InputError(f"{target} is the language of the source.", remedy="Take it out of the manifest's targets.")
     found = _shortest(source, target)
     if found is not None:
         return found
@@ -84,28 +104,107 @@ def route(source: str, target: str) -> tuple[Pair, ...]:
 def translate(texts: Sequence[str], pairs: Sequence[Pair]) -> list[Translated]:
     """Translate texts along a chain; one process a pair, one result a text, in order.
 
-    Raises StageFailed where Apertium breaks or answers with another number of texts.
+    Whatever has no letter (numbers, signs, nothing) comes back as it is. Raises StageFailed where Apertium breaks or
+    does not give back every text.
     """
-    current = [" ".join(text.replace("*", " ").split()) for text in texts]
+    current = [" ".join(_CONTROL.sub(" ", text).split()) for text in texts]
     unknown: list[dict[str, None]] = [{} for _ in texts]
+    uninflected: list[dict[str, None]] = [{} for _ in texts]
     for pair in pairs:
         spoken = [index for index, text in enumerate(current) if any(letter.isalpha() for letter in text)]
         if not spoken:
             break
-        # An empty line ends a sentence for Apertium and stays where it is: no word crosses from one text to the next.
-        answer = _run(["apertium", pair.mode], "\n\n".join(current[index] for index in spoken) + "\n")
-        answers = answer.removesuffix("\n").split("\n\n")
-        if len(answers) != len(spoken):
-            raise StageFailed(f"Apertium {pair.mode} gave {len(answers)} texts for {len(spoken)}.")
-        for index, text in zip(spoken, answers, strict=True):
-            unknown[index] |= dict.fromkeys(word for word in re.findall(r"(?<!\w)\*([^\W\d_][\w'’·-]*)", text))
-            current[index] = _capital(_MARK.sub(r"\1", text).strip(), current[index])
-    return [Translated(text, tuple(words)) for text, words in zip(current, unknown, strict=True)]
+        sources = [_plain_signs(current[index], pair.source) for index in spoken]
+        for index, source, answer in zip(spoken, sources, _answers(pair, sources), strict=True):
+            text, marked = _unmarked(answer)
+            for mark, word in marked:
+                (unknown if mark == "*" else uninflected)[index].setdefault(word)
+            current[index] = _capitals(text, source, pair.target)
+    return [
+        Translated(text, tuple(words), tuple(forms))
+        for text, words, forms in zip(current, unknown, uninflected, strict=True)
+    ]
 
 
-def _capital(text: str, before: str) -> str:
-    """A sentence keeps its capital: Apertium loses it where it puts another word first."""
-    return text[:1].upper() + text[1:] if before[:1].isupper() else text
+def _answers(pair: Pair, texts: Sequence[str]) -> list[str]:
+    """What Apertium says to each text, in its stream format, marks and escapes included.
+
+    Each text ends with a period of its own, so that the sentence is complete and no word of the next one is looked at,
+    then with a blank that holds its number (blanks pass through untouched), then with a null, at which every program
+    of the pipe gives out what it holds.
+    """
+    stream = "".join(f"{_escaped(text)}.[:{number}:]\0" for number, text in enumerate(texts))
+    said = _run(["apertium", "-z", "-f", "none", pair.mode], stream)
+    found = [(match["text"], int(match["number"])) for match in _ANSWER.finditer(said)]
+    if [number for _, number in found] != list(range(len(texts))):
+        raise StageFailed(f"Apertium {pair.mode} gave {len(found)} texts, or not in order, for {len(texts)}.")
+    return [text for text, _ in found]
+
+
+def _escaped(text: str) -> str:
+    """A text in Apertium's stream format. What it also marks words with goes into blanks: no escape would bring it
+    back as distinct from a mark."""
+    return _RESERVED.sub(lambda sign: f"[{sign[0]}]" if sign[0] in _MARKS else f"\\{sign[0]}", text)
+
+
+def _unmarked(answer: str) -> tuple[str, list[tuple[str, str]]]:
+    """An answer as plain text, and each mark in it with the word that it stood at."""
+    marked: list[tuple[str, str]] = []
+
+    def plain(found: re.Match[str]) -> str:
+        if found["escaped"] or found["blank"]:
+            return found["escaped"] or found["blank"]
+        if found["word"]:
+            marked.append((found["mark"], found["word"]))
+        return found["word"]
+
+    return " ".join(_STREAM.sub(plain, answer).split()), marked
+
+
+def _plain_signs(text: str, source: str) -> str:
+    """Typographic quotes as the dictionaries know them, and the English `I` as recognizers write it not."""
+    text = text.translate(_QUOTES)
+    return _SMALL_I.sub("I", text) if source == "en" else text
+
+
+def _capitals(text: str, source: str, target: str) -> str:
+    """Capitals where the source has them: Apertium loses a sentence's first where it puts another word there, writes
+    `EL agua`, and begins a sentence where it sees none."""
+    if not any(_shouted(word) for word in _WORD.findall(source) if word not in _inner(source)):
+        starts = _starts(text)
+        text = _WORD.sub(
+            lambda word: word[0].capitalize() if _shouted(word[0]) and word.start() in starts else word[0], text
+        )
+    inner = [word for word in _inner(source) if word != "I" and not word.startswith(("I'", "I’"))]
+    if target not in _NOUNS_WITH_CAPITALS and not any(word[0].isupper() for word in inner):
+        starts = _starts(text)
+        text = _WORD.sub(
+            lambda word: word[0] if word.start() in starts else word[0].lower(),
+            text,
+        )
+    first, before = _WORD.search(text), _WORD.search(source)
+    if first and before:
+        at = first.start()
+        letter = text[at].upper() if before[0][0].isupper() else text[at]
+        if before[0][0].islower() and not _shouted(first[0]):
+            letter = text[at].lower()
+        text = text[:at] + letter + text[at + 1 :]
+    return text
+
+
+def _shouted(word: str) -> bool:
+    return len(word) > 1 and word.isupper()
+
+
+def _starts(text: str) -> set[int]:
+    """Where sentences begin: the places of their first letters."""
+    return {match.end() for match in _SENTENCE_START.finditer(text)}
+
+
+def _inner(text: str) -> list[str]:
+    """The words that begin no sentence."""
+    starts = _starts(text)
+    return [match[0] for match in _WORD.finditer(text) if match.start() not in starts]
 
 
 def _pair(mode: str) -> Pair | None:
@@ -152,14 +251,29 @@ def _shortest(source: str, target: str) -> tuple[Pair, ...] | None:
 
 
 def _run(command: list[str], text: str) -> str:
+    """Run Apertium with a text as its input. It is a shell script that starts a dozen programs, so it gets a process
+    group of its own, which ends whole."""
     try:
-        done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=TIMEOUT_S, check=True)
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=os.environ | {"LC_ALL": "C.UTF-8"},
+        )
     except FileNotFoundError as error:
         raise EngineUnavailable(
             "Apertium is not installed.", remedy="Run: sudo apt-get install apertium apertium-eng-spa"
         ) from error
-    except subprocess.CalledProcessError as error:
-        raise StageFailed(f"{' '.join(command)} failed: {error.stderr.strip()[-300:]}") from error
-    except subprocess.TimeoutExpired as error:
-        raise StageFailed(f"{' '.join(command)} did not answer within {TIMEOUT_S} s.") from error
-    return done.stdout
+    with process:
+        try:
+            said, complaint = process.communicate(text.encode(), timeout=TIMEOUT_S)
+        except BaseException as error:
+            os.killpg(process.pid, signal.SIGKILL)
+            if isinstance(error, subprocess.TimeoutExpired):
+                raise StageFailed(f"{' '.join(command)} did not answer within {TIMEOUT_S} s.") from error
+            raise
+    if process.returncode != 0:
+        raise StageFailed(f"{' '.join(command)} failed: {complaint.decode(errors='replace').strip()[-300:]}")
+    return said.decode(errors="replace")

@@ -34,8 +34,13 @@ _OCTAVES_A_STEP = 0.0093 / math.log(2)
 _SETTINGS = (25, 80)
 """Pitch settings outside of these sound broken."""
 
-_NEIGHBOURS = {"gl": "es", "fr": "fr-fr", "en": "en-us", "pt-PT": "pt", "oc": "ca", "ast": "es", "arg": "an"}
-"""Languages that espeak-ng lacks, or names otherwise, to the voice that reads their spelling best."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_NEIGHBOURS = {"gl": "an", "fr": "fr-fr", "en": "en-us", "pt-PT": "pt", "oc": "ca", "ast": "es", "arg": "an"}
+"""Languages that espeak-ng lacks, or names otherwise, to the voice that reads their spelling best.
+
+Aragonese for Galician: it reads `xente` and `dixo` with the right [ʃ], where Spanish says [s] and [ks], and Portuguese
+would weaken the vowels."""
 
 
 @lru_cache(maxsize=1)
@@ -74,6 +79,12 @@ def pitch_setting(variant: str, hz: float | None) -> int:
     return round(min(max(50 + steps, _SETTINGS[0]), _SETTINGS[1]))
 
 
+def spoken(text: str) -> str:
+    """A text that espeak-ng reads as nothing but text: no control codes (`\\x01` begins a command), no `[[` (which begins
+    phonemes), one line."""
+    return " ".join(_CONTROL.sub(" ", text).replace("[", " ").replace("]", " ").split())
+
+
 def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
     """Write a text as speech: mono 48 kHz FLAC, silence at both ends trimmed to 15 ms.
 
@@ -85,10 +96,9 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
 
-    # `[[` would start phoneme input.
     said = _run(
         ["-v", voice, "-s", str(wpm), "-p", str(pitch), "-b", "1", "--stdin", "--stdout"],
-        text.replace("[[", "[ [").encode(),
+        spoken(text).encode(),
     )
     # espeak-ng cannot know the length when it writes the header to a pipe, so only the sample rate is believed.
     try:

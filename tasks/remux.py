@@ -178,7 +178,7 @@ def _write(
     if media.chapters and not container.chapters:
         notes.append(f"{container.suffix[1:]} holds no chapters")
     if container.family == "mp4":
-        options["movflags"] = "+faststart"
+        options |= {"movflags": "+faststart", "strict": "experimental"}  # ffmpeg calls FLAC and DTS in mp4 that
     if container.muxer == "wav":
         options["rf64"] = "auto"
     repeated: list[str] = []
@@ -188,8 +188,8 @@ def _write(
             options[f"disposition:{number}"] = track.disposition
         for key, value in track.tags.items():
             repeated += [f"-metadata:s:{number}", f"{key}={value}"]
-    for number, cover in enumerate(_extracted_covers(source, media, container, scratch)):
-        at = sum(1 for track in tracks if track.options.get("c") == "copy" and "mimetype" in track.tags) + number
+    attached = len(media.of_kind("attachment"))
+    for at, cover in enumerate(_extracted_covers(source, media, container, scratch), attached):
         repeated += ["-attach", file_argument(cover), f"-metadata:s:t:{at}", f"mimetype={_image_type(cover)}"]
         repeated += [f"-metadata:s:t:{at}", f"filename={cover.name}"]
     output = ffmpeg.output(*(track.node for track in tracks), file_argument(draft), **options)
@@ -312,7 +312,7 @@ def _kept_covers(origin: Any, media: Media, container: Container, notes: list[st
 def _kept_attachments(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
     for stream in media.of_kind("attachment"):
         if container.attachments:
-            yield _Track(origin[str(stream.index)], {"c": "copy"}, tags={})
+            yield _Track(origin[str(stream.index)], {"c": "copy"})
         else:
             notes.append(f"{container.suffix[1:]} cannot hold the attachment {stream.file_name or stream.index}")
 
@@ -413,6 +413,10 @@ def _appearing(path: Path) -> Generator[Path]:
     finally:
         if os.path.lexists(draft):
             draft.unlink(missing_ok=True)
+
+
+UNWRITABLE = ("ermission denied", "Read-only", "not permitted", "Not a directory", "No such file", "File exists")
+"""What the system says of a folder that cannot be made or written."""
 
 
 def _unwritten(folder: Path, complaint: str) -> StoreError | None:

@@ -1,8 +1,10 @@
 """Real media for all tests, made by ffmpeg and by voices that belong to nobody (flite's and espeak-ng's)."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pytest
@@ -132,12 +134,28 @@ PICTURE = ("-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=4")
 H264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p")
 
 
+@pytest.fixture(scope="session")
+def click_videos(tmp_path_factory: pytest.TempPathFactory, clicks: Path) -> Callable[..., Path]:
+    """Make a video of 4 s with the clicks as its sound, once for all tests that want the same."""
+    folder = tmp_path_factory.mktemp("click_videos")
+
+    @lru_cache
+    def made(suffix: str, *arguments: str) -> Path:
+        path = folder / f"{len(list(folder.iterdir()))}{suffix}"
+        codecs = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8") if suffix == ".webm" else H264
+        ffmpeg(*PICTURE, "-i", str(clicks), "-map", "0:v", "-map", "1:a", *codecs, *arguments, str(path))
+        return path
+
+    return made
+
+
 @pytest.fixture
-def click_video(make_media: Callable[..., Path], clicks: Path) -> Callable[..., Path]:
-    """Make a video of 4 s with the clicks as its sound: its name, then further ffmpeg arguments for the output."""
+def click_video(tmp_path: Path, click_videos: Callable[..., Path]) -> Callable[..., Path]:
+    """A video of 4 s with the clicks as its sound: its name, then further ffmpeg arguments for the output."""
 
-    def make(name: str, *arguments: str) -> Path:
-        codecs = ("-c:v", "libvpx", "-deadline", "realtime", "-cpu-used", "8") if name.endswith(".webm") else H264
-        return make_media(name, *PICTURE, "-i", str(clicks), "-map", "0:v", "-map", "1:a", *codecs, *arguments)
+    def copied(name: str, *arguments: str) -> Path:
+        path = tmp_path / name
+        shutil.copyfile(click_videos(path.suffix, *arguments), path)
+        return path
 
-    return make
+    return copied

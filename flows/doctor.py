@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from tasks.engines.apertium import available_pairs
 
 from manifests.errors import EngineUnavailable
+from tasks.engines.apertium import available_pairs
 
 PROGRAMS = {
     "ffmpeg": ("-version", "ffmpeg", "LGPL-2.1-or-later or GPL-2.0-or-later, as built"),
@@ -146,7 +147,7 @@ def _show_licences(json_wanted: bool) -> None:
 def _package_licences() -> Iterator[tuple[str, str]]:
     """Every installed Python package, with the licence that its own metadata declares."""
     for package in metadata.distributions():
-        told = package.metadata
+        told: Any = package.metadata  # its interface is untyped where it matters
         classifiers = [
             line.split(" :: ")[-1] for line in told.get_all("Classifier") or [] if line.startswith("License ::")
         ]

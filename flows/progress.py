@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -130,7 +130,7 @@ def watcher() -> Watcher:
 
 
 @contextmanager
-def watching(quiet: bool = False) -> Iterator[Watcher]:
+def watching(quiet: bool = False) -> Generator[Watcher]:
     """Show progress on stderr while the block runs."""
     global _watcher  # noqa: PLW0603  (one run a process; flows may run in threads that inherit no context)
     console = Console(file=sys.stderr)

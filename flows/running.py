@@ -36,8 +36,8 @@ def run_course(
     json_wanted: bool,
 ) -> NoReturn:
     """Run what is not up to date, print where everything stands, exit."""
-    stages = frozenset(_stage(name) for name in force)
-    order = _order(manifest, only, stages, profile=profile, out=out, workspace=workspace)
+    stages: list[Stage] = [_stage(name) for name in force]
+    order = _order(manifest, only, frozenset(stages), profile=profile, out=out, workspace=workspace)
     raise typer.Exit(carry_out(order, json_wanted))
 
 
@@ -58,7 +58,7 @@ def rerun_course(
             "rerun needs either --failed or the lessons to do again.",
             remedy=f"For example: dub rerun {shown(manifest)} --failed",
         )
-    stages = get_args(Stage)
+    stages: tuple[Stage, ...] = get_args(Stage)
     force = stages[stages.index(_stage(from_stage)) :] if from_stage else (stages if targets else ())
     order = _order(manifest, targets, frozenset(force), profile=profile, out=out, workspace=workspace)
     if failed:

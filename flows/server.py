@@ -1,8 +1,8 @@
 """A Prefect API for the length of one run.
 
-With `PREFECT_API_URL` set, that server is used. Without, a server of our own listens on loopback while the run lasts, its
-database in the workspace. Prefect could start one by itself; we start it so that it comes up while the engines load, and
-so that it goes when we go, however we go: a run that is killed leaves no server behind.
+With `PREFECT_API_URL` set, that server is used. Without, a server of our own listens on loopback while the run lasts,
+its database in the workspace. Prefect could start one by itself; we start it so that it comes up while the engines
+load, and so that it goes when we go, however we go: a run that is killed leaves no server behind.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,10 +41,10 @@ SETTINGS = {
 
 
 @contextmanager
-def api(workspace: Path) -> Iterator[Callable[[], None]]:
+def api(workspace: Path) -> Generator[Callable[[], None]]:
     """Make a Prefect API come up; yields a function that waits until it answers.
 
-    To be entered before Prefect is imported. Raises EngineUnavailable from the waiting function when it does not answer.
+    To be entered before Prefect is imported. The waiting function raises EngineUnavailable where no server answers.
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)

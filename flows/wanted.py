@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from flows.order import Order
+from manifests.errors import InputError
 from manifests.lessons import jobs, select
 from manifests.load import load
 from manifests.model import Course, Job
@@ -36,16 +37,17 @@ class Selection:
 
 def wanted(order: Order) -> Selection:
     """Read the manifest and select. Raises ManifestError, or InputError for a selection that names nothing."""
-    return _wanted(order, order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0)
+    changed = order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0
+    return _wanted(order.manifest, order.out, order.only, order.profile, changed)
 
 
 @lru_cache(maxsize=4)
-def _wanted(order: Order, changed: int) -> Selection:
+def _wanted(manifest: Path, out: Path | None, only: tuple[str, ...], profile: str | None, changed: int) -> Selection:
     """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
-    course = _with_profile(load(order.manifest), order.profile)
+    course = _with_profile(load(manifest), profile)
     languages: dict[str, list[str]] = {}
-    lessons = {job.lesson_id: job for job in jobs(order.manifest, course, out=order.out)}
-    for target in select(list(lessons.values()), order.only):
+    lessons = {job.lesson_id: job for job in jobs(manifest, course, out=out)}
+    for target in select(list(lessons.values()), only):
         languages.setdefault(target.lesson_id, []).append(target.language or "")
     return Selection(course, tuple(Wanted(_alone(lessons[name]), tuple(tags)) for name, tags in languages.items()))
 
@@ -56,7 +58,12 @@ def _alone(job: Job) -> Job:
 
 
 def _with_profile(course: Course, profile: str | None) -> Course:
-    return course if profile is None else course.model_copy(update={"profile": profile})
+    """The course under another profile. Raises InputError for one that does not exist, or not yet."""
+    if profile is None:
+        return course
+    if profile != "embedded":
+        raise InputError(f"there is no profile {profile!r} yet.", remedy="There is `embedded`.")
+    return course.model_copy(update={"profile": profile})
 
 
 def manifest_path(manifest: Path) -> Path:

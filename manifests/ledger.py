@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -137,7 +137,7 @@ class Ledger:
         self._engine.dispose()
 
     @contextmanager
-    def running(self, course: str, lesson: str, language: str | None, stage: str, key: str) -> Iterator[RunningStage]:
+    def running(self, course: str, lesson: str, language: str | None, stage: str, key: str) -> Generator[RunningStage]:
         """A row for a stage while it runs; it stays `running` only where the process was killed."""
         where = {"course": course, "lesson": lesson, "language": language or "", "stage": stage}
         with self._engine.begin() as connection:
@@ -256,6 +256,10 @@ class RunningStage:
     media_seconds: float | None = None
 
 
+def _as_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
 def _this_target(course: str, lesson: str, language: str) -> Delete:
     return delete(_targets).where(
         _targets.c.course == course, _targets.c.lesson == lesson, _targets.c.language == language
@@ -263,7 +267,7 @@ def _this_target(course: str, lesson: str, language: str) -> Delete:
 
 
 def _connect(url: str) -> Engine:
-    engine = create_engine(url, json_serializer=lambda value: json.dumps(value, ensure_ascii=False))
+    engine = create_engine(url, json_serializer=_as_text)
     if url.startswith("sqlite"):
 
         @event.listens_for(engine, "connect")

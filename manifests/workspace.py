@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,7 +57,7 @@ class Workspace:
             ) from error
 
     @contextmanager
-    def locked(self, waiting: Callable[[str], None]) -> Iterator[None]:
+    def locked(self, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold the workspace for one run; another run waits, and `waiting` is told for whom.
 
         The lock is the system's and goes with the process that holds it, so a killed run never blocks the next.

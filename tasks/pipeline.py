@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from manifests.model import Job
+from manifests.script import load
 from manifests.workspace import Workspace
 from tasks import clone, diarize, mix, place, remux, split, synthesize, transcribe, translate, verify
+from tasks.media import Media
 from tasks.perform import Products
 from tasks.plan import Walk, walk
 from tasks.stage import Stage
@@ -32,9 +34,12 @@ def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Produ
     None where the course has one language, the container holds one audio track, or a language is not mixed yet.
     """
     languages = job.course.targets
-    if len(languages) < 2 or not remux.holds_several_dubs(job):
+    if len(languages) < 2 or not lesson.complete:
         return None
     objects = dict(lesson.products.objects)
+    media = load(Media, workspace.store.get(objects["split/media.json"]))
+    if not remux.holds_many(media, job.course.delivery.container):
+        return None
     mixed = TARGET_STAGES[: TARGET_STAGES.index(mix.STAGE) + 1]
     for language in languages:
         made = walk(mixed, job.model_copy(update={"language": language}), workspace, lesson)

@@ -59,7 +59,8 @@ class Walk:
 def worst(steps: Sequence[Step]) -> StepState:
     """The state that stands for all of them."""
     states = {step.state for step in steps}
-    return next((state for state in ("failed", "blocked", "run") if state in states), "cached")
+    worst_first: tuple[StepState, ...] = ("failed", "blocked", "run", "cached")
+    return next(state for state in worst_first if state in states or state == "cached")
 
 
 def walk(

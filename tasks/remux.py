@@ -138,7 +138,7 @@ def remux(
         made = _checked(draft, out, media)
         notes += _lost(media, made)
         if "srt" in subtitles:
-            with _appearing(beside) as text:
+            with _appearing(beside) as text, _explained(beside.parent):
                 text.write_text(to_srt(dubs[0].subtitles), encoding="utf-8")
             beside_sha256[str(beside)] = file_sha256(beside)
         sha256 = file_sha256(draft)
@@ -208,7 +208,7 @@ def _write(
             1200 + 2 * media.duration / RATE,
         )
     except ProgramFailed as error:
-        raise _unwritten(draft.parent, error.complaint) or StageFailed(
+        raise _no_space(draft.parent, error.complaint) or StageFailed(
             f"{container.suffix[1:]} could not be written: {error.complaint}.",
             remedy="Set `delivery: {container: mkv}`, which holds nearly everything.",
             stage="remux",
@@ -398,40 +398,44 @@ def _appearing(path: Path) -> Generator[Path]:
     """A hidden file beside `path` that takes its name when all went well, and is gone when not."""
     draft = path.with_name(f".{path.name}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        draft.write_bytes(b"")
+        with _explained(path.parent):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(b"")
         yield draft
-        for flushed in (draft, path.parent):
-            handle = os.open(flushed, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
-        draft.replace(path)
-    except OSError as error:
-        raise _unwritten(path.parent, error.strerror or str(error)) or error from error
+        with _explained(path.parent):
+            _flush(draft)
+            draft.replace(path)
+            _flush(path.parent)
     finally:
         if os.path.lexists(draft):
-            draft.unlink(missing_ok=True)
+            draft.unlink()
 
 
-UNWRITABLE = ("ermission denied", "Read-only", "not permitted", "Not a directory", "No such file", "File exists")
-"""What the system says of a folder that cannot be made or written."""
+def _flush(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
-def _unwritten(folder: Path, complaint: str) -> StoreError | None:
-    """The error of a folder that takes no file; None where the complaint is about something else."""
-    if "No space left" in complaint or "Disk quota" in complaint or "File too large" in complaint:
-        return StoreError(
-            f"no space is left in {folder}.", remedy="Free some space, or choose another folder with --out."
-        )
-    if any(
-        sign in complaint for sign in ("ermission", "Read-only", "not permitted", "Not a directory", "No such file")
-    ):
-        return StoreError(
-            f"cannot write into {folder}: {complaint}.", remedy="Make it writable, or choose another folder with --out."
-        )
-    return None
+@contextmanager
+def _explained(folder: Path) -> Generator[None]:
+    """What the system says of a folder that cannot be written, as the operator's error."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise _no_space(folder, reason) or StoreError(
+            f"cannot write into {folder}: {reason}.", remedy="Make it writable, or choose another folder with --out."
+        ) from error
+
+
+def _no_space(folder: Path, complaint: str) -> StoreError | None:
+    """The error of a full disk; None where the complaint is about something else."""
+    if not any(sign in complaint for sign in ("No space left", "Disk quota exceeded", "File too large")):
+        return None
+    return StoreError(f"no space is left in {folder}.", remedy="Free some space, or choose another folder with --out.")
 
 
 def _checked(draft: Path, out: Path, media: Media) -> Media:

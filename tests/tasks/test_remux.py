@@ -19,12 +19,13 @@ from tasks import remux as stage
 from tasks.media import probe
 from tasks.process import run_program
 from tasks.remux import Delivery, Dub, multi_stage, remux
-from tasks.split import split
+from tasks.split import Parts, split
 from tasks.stage import Workbench
 from tasks.subtitles import Cue
 
 Make = Callable[..., Path]
 Times = Callable[..., list[int]]
+SplitOnce = Callable[[Path], Parts]
 CUES = (Cue(Span.of_seconds(0.5, 2.0), ("¿Hola, qué tal?",)), Cue(Span.of_seconds(2.5, 3.5), ("Dos", "filas.")))
 
 
@@ -36,12 +37,26 @@ def folder(tmp_path: Path) -> Path:
     return made
 
 
+@pytest.fixture(scope="session")
+def split_once(tmp_path_factory: pytest.TempPathFactory) -> SplitOnce:
+    """Split a source, once for all tests whose source has the same bytes."""
+    known: dict[bytes, Parts] = {}
+
+    def once(source: Path) -> Parts:
+        key = source.suffix.encode() + source.read_bytes()
+        if key not in known:
+            known[key] = split(source, tmp_path_factory.mktemp("split"), source_language="en")
+        return known[key]
+
+    return once
+
+
 @pytest.fixture
-def dub(folder: Path, tmp_path: Path) -> Callable[..., Delivery]:
+def dub(folder: Path, tmp_path: Path, split_once: SplitOnce) -> Callable[..., Delivery]:
     """Deliver a source with its own sound as the dub, so that what was in step before must be in step after."""
 
     def deliver(source: Path, *languages: str, **more: object) -> Delivery:
-        parts = split(source, folder, source_language="en")
+        parts = split_once(source)
         dubs = [Dub(language, parts.programme, CUES) for language in languages or ("es",)]
         return remux(source, parts.media, dubs, tmp_path / "out" / "l.es", folder, **more)  # type: ignore[arg-type]  # the test's own keywords
 
@@ -284,8 +299,10 @@ def test_six_channels_stay_six(make_media: Make, dub: Callable[..., Delivery]) -
 
 def test_both_original_tracks_are_kept(make_media: Make, dub: Callable[..., Delivery]) -> None:
     """Two audio tracks in, three out, in their order."""
-    source = make_media("l.mp4", "-f", "lavfi", "-i", "sine=d=1", "-f", "lavfi", "-i", "sine=900:d=1", "-map", "0", "-map",
-                        "1", "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng")  # fmt: skip
+    source = make_media(
+        "l.mp4", "-f", "lavfi", "-i", "sine=d=1", "-f", "lavfi", "-i", "sine=900:d=1", "-map", "0", "-map", "1",
+        "-metadata:s:a:0", "language=ger", "-metadata:s:a:1", "language=eng",
+    )  # fmt: skip
     made = dub(source)
     assert [(stream.language, stream.default) for stream in made.streams if stream.kind == "audio"] == [
         ("ger", False),
@@ -316,10 +333,12 @@ def test_a_sound_file_cannot_carry_several(click_video: Make, dub: Callable[...,
         dub(click_video("l.mp3", "-vn"), "es", "ca")
 
 
-def test_a_lesson_without_lines_is_delivered(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_a_lesson_without_lines_is_delivered(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """No subtitle stream, an empty subtitle file, its own sound."""
     source = click_video("l.mp4")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     made = remux(source, parts.media, [Dub("es", parts.programme, ())], tmp_path / "out" / "l.es", folder)
     assert [stream.kind for stream in made.streams] == ["video", "audio", "audio"]
     assert (tmp_path / "out" / "l.es.srt").read_text() == ""
@@ -327,11 +346,11 @@ def test_a_lesson_without_lines_is_delivered(click_video: Make, folder: Path, tm
 
 @pytest.mark.parametrize("name", ["-l ö'\"%d,[1]", "lección: número 1"])
 def test_any_name_that_a_lesson_can_have_is_delivered(
-    click_video: Make, folder: Path, tmp_path: Path, name: str
+    click_video: Make, folder: Path, tmp_path: Path, name: str, split_once: SplitOnce
 ) -> None:
     """Dashes, quotes, colons, percent signs and accents, in the source's name and the output's."""
     source = click_video("plain.mp4").rename(tmp_path / f"{name}.mp4")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     made = remux(source, parts.media, [Dub("es", parts.programme, CUES)], tmp_path / "out" / f"{name}.es", folder)
     assert left_in(tmp_path / "out") == [f"{name}.es.mp4", f"{name}.es.srt"]
     assert probe(Path(made.path)).duration == 192000
@@ -342,33 +361,39 @@ def left_in(out: Path) -> list[str]:
     return sorted(path.name for path in out.iterdir())
 
 
-def test_the_source_is_never_written_over(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_the_source_is_never_written_over(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """A lesson whose source already has the output's name, in the output's folder, is refused and untouched."""
     source = click_video("l.es.mp4")
     before = source.read_bytes()
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     with pytest.raises(StoreError, match=r"never written over.*Choose another folder"):
         remux(source, parts.media, [Dub("es", parts.programme, CUES)], tmp_path / "l.es", folder)
     assert source.read_bytes() == before
     assert left_in(tmp_path) == ["l.es.mp4", "scratch"]
 
 
-def test_a_human_translation_is_never_written_over(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_a_human_translation_is_never_written_over(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """Subtitles that the manifest names stay as they are, although ours would have the same name."""
     source = click_video("l.mp4")
     human = tmp_path / "l.es.srt"
     human.write_text("a person's work")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     with pytest.raises(StoreError, match=r"l\.es\.srt is a file that was given"):
         remux(source, parts.media, [Dub("es", parts.programme, CUES)], tmp_path / "l.es", folder, inputs=[human])
     assert human.read_text() == "a person's work"
 
 
-def test_an_output_folder_that_cannot_be_made_says_so(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_an_output_folder_that_cannot_be_made_says_so(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """A file lies where the folder should be: one sentence, and nothing left."""
     source = click_video("l.mp4")
     (tmp_path / "out").write_text("not a folder")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     with pytest.raises(StoreError, match=r"cannot write into .*/out.*--out"):
         remux(source, parts.media, [Dub("es", parts.programme, CUES)], tmp_path / "out" / "l.es", folder)
     assert (tmp_path / "out").read_text() == "not a folder"
@@ -394,34 +419,38 @@ def mounted(tmp_path: Path) -> Iterator[Callable[[str], Path]]:
 
 @pytest.mark.parametrize("share", [0.1, 0.6, 1.1])
 def test_a_full_disk_leaves_nothing(
-    click_video: Make, folder: Path, mounted: Callable[[str], Path], share: float
+    click_video: Make, folder: Path, mounted: Callable[[str], Path], share: float, split_once: SplitOnce
 ) -> None:
     """With space for this share of the source, the error says so, and no part of a file stays."""
     source = click_video("l.mp4")
     out = mounted(f"size={round(source.stat().st_size * share)}")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     with pytest.raises(StoreError, match=r"no space is left|could not be written whole") as caught:
         remux(source, parts.media, [Dub("es", parts.programme, CUES)], out / "l.es", folder)
     assert "Free some space" in caught.value.remedy
     assert [name for name in left_in(out) if not name.endswith(".srt")] == []
 
 
-def test_a_read_only_folder_leaves_nothing(click_video: Make, folder: Path, mounted: Callable[[str], Path]) -> None:
+def test_a_read_only_folder_leaves_nothing(
+    click_video: Make, folder: Path, mounted: Callable[[str], Path], split_once: SplitOnce
+) -> None:
     """The error names the folder and what to do."""
     source = click_video("l.mp4")
     out = mounted("ro")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     with pytest.raises(StoreError, match=f"cannot write into {out}.*Make it writable, or choose another folder"):
         remux(source, parts.media, [Dub("es", parts.programme, CUES)], out / "l.es", folder)
     assert left_in(out) == []
 
 
-def test_what_stood_there_before_stays_when_the_work_fails(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_what_stood_there_before_stays_when_the_work_fails(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """A dub that cannot be made does not take the last one's place."""
     source = click_video("l.mp4")
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "l.es.mp4").write_bytes(b"yesterday's")
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     (folder / "broken.flac").write_bytes(b"no sound at all")
     with pytest.raises(DubError):
         remux(source, parts.media, [Dub("es", folder / "broken.flac", CUES)], tmp_path / "out" / "l.es", folder)
@@ -429,9 +458,8 @@ def test_what_stood_there_before_stays_when_the_work_fails(click_video: Make, fo
     assert left_in(tmp_path / "out") == ["l.es.mp4"]
 
 
-def inputs_of(source: Path, folder: Path, *prefixes: str) -> dict[str, Path]:
+def inputs_of(parts: Parts, source: Path, folder: Path, *prefixes: str) -> dict[str, Path]:
     """What the earlier stages would hand over for a lesson with one line."""
-    parts = split(source, folder, source_language="en")
     span = Span.of_seconds(1, 3)
     script = Script("en", (Utterance("1", "SPEAKER_00", span, "Hello.", (), 1.0),))
     timeline = Timeline("es", parts.media.duration, (Placement("1", span, 1.0),))
@@ -464,12 +492,14 @@ def job(source: Path, out: Path, language: str | None) -> Job:
     )
 
 
-def test_the_stage_delivers_under_the_lessons_name(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_the_stage_delivers_under_the_lessons_name(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """`l.es.mp4` and `l.es.srt` with their digests; the delivery reads back as the record wants it."""
     source = click_video("l.mp4")
     params = stage.STAGE.params(job(source, tmp_path / "out", "es"))
     assert str(tmp_path / "l.en.vtt") in params.inputs
-    made = stage.run(params, inputs_of(source, folder, ""), Workbench(store=None, scratch=folder))  # type: ignore[arg-type]  # remux needs no store
+    made = stage.run(params, inputs_of(split_once(source), source, folder, ""), Workbench(store=None, scratch=folder))  # type: ignore[arg-type]  # remux needs no store
     assert {path.name for path in made.delivered} == {"l.es.mp4", "l.es.srt"}
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == digest for path, digest in made.delivered.items())
     delivery = load(Delivery, made.outputs["delivery.json"])
@@ -477,11 +507,13 @@ def test_the_stage_delivers_under_the_lessons_name(click_video: Make, folder: Pa
     assert "Hola" in (tmp_path / "out" / "l.es.srt").read_text()
 
 
-def test_the_multi_stage_delivers_every_language(click_video: Make, folder: Path, tmp_path: Path) -> None:
+def test_the_multi_stage_delivers_every_language(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """`l.multi.mp4`, with the needs that its languages have and no subtitle file of its own."""
     source = click_video("l.mp4")
     multi = multi_stage(("es", "ca"))
-    inputs = inputs_of(source, folder, "es:", "ca:")
+    inputs = inputs_of(split_once(source), source, folder, "es:", "ca:")
     assert set(multi.needs) == set(inputs)
     made = multi.run(multi.params(job(source, tmp_path / "out", None)), inputs, Workbench(store=None, scratch=folder))  # type: ignore[arg-type]  # remux needs no store
     assert left_in(tmp_path / "out") == ["l.multi.mp4"]
@@ -489,10 +521,12 @@ def test_the_multi_stage_delivers_every_language(click_video: Make, folder: Path
     assert languages == [None, None, "spa", "cat", "spa", "cat"]
 
 
-def test_the_dub_is_as_long_as_the_picture(lecture: object, folder: Path, tmp_path: Path) -> None:
+def test_the_dub_is_as_long_as_the_picture(
+    lecture: object, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
     """A real lecture's dub, decoded, lasts as long as its picture within one frame."""
     source = lecture.path  # type: ignore[attr-defined]  # conftest's Lecture, which tests cannot import
-    parts = split(source, folder, source_language="en")
+    parts = split_once(source)
     made = remux(source, parts.media, [Dub("es", parts.programme, CUES)], tmp_path / "out" / "l.es", folder)
     run_program(["ffmpeg", "-v", "error", "-i", made.path, "-map", "0:a:1", str(tmp_path / "dub.wav")], 60)
     picture = probe(Path(made.path)).of_kind("video")[0]

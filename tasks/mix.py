@@ -19,16 +19,16 @@ from manifests.errors import StageFailed
 from manifests.model import Job
 from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
-from manifests.timeline import Placement, Take, Takes, Timeline
+from manifests.timeline import Take, Takes, Timeline
 from tasks.bed import Bed, silenced, spoken
+from tasks.dub_lines import DubLines, read_take, spread
 from tasks.levels import FITTED, Target, fitted_gain, line_levels, loudness, steps_of, target
 from tasks.limiter import Limiter, PeakMeter
-from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, channel_weights, integrated
+from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, integrated
 from tasks.media import Media
 from tasks.room_tone import HOP, Background, Sound
 from tasks.split import has_centre
 from tasks.stage import Made, Stage, Workbench
-from tasks.stretch import Mono, stretch
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -125,12 +125,12 @@ def mix(
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
         aim = target(PROFILES[asked], PROFILES["web"], integrated(heard.steps), speech)
-        lines = _Lines(scratch / "lines.f32", spread(original.channels, centre))
+        lines = DubLines(scratch / "lines.f32", spread(original.channels, centre))
         by_line = {take.line: take for take in takes.takes}
         for count, placement in enumerate(timeline.placements):
             if placement.line not in by_line:
                 raise StageFailed("the timeline places a line that has no take.", stage="mix", line=placement.line)
-            lines.add(placement, _sound(audio(by_line[placement.line])))
+            lines.add(placement, read_take(audio(by_line[placement.line])))
             tell(0.2 + 0.3 * count / len(timeline.placements))
         spans = {utterance.id: utterance.span for utterance in script.utterances}
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
@@ -187,18 +187,6 @@ class _Done:
     background: Literal["room tone", "continued", "silence"]
 
 
-@dataclass(slots=True)
-class _Line:
-    """One stretched line, in a file of them."""
-
-    line: str
-    span: Span
-    offset: int
-    steps: Steps
-    lufs: float
-    gain_db: float = 0.0
-
-
 class _Original:
     """The programme, read anywhere; silence beyond its end."""
 
@@ -223,76 +211,13 @@ class _Original:
             yield self.read(start, min(BLOCK, self.length - start))
 
 
-class _Lines:
-    """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
-
-    def __init__(self, path: Path, gains: NDArray[np.float32]) -> None:
-        self._path = path
-        self._spread = gains
-        self._factor = float(channel_weights(len(gains)) @ np.square(gains))
-        self._size = 0
-        self._sounding: dict[str, Mono] = {}
-        self.lines: list[_Line] = []
-        path.write_bytes(b"")
-
-    def add(self, placement: Placement, take: Mono) -> None:
-        sound = stretch(take, placement.span.length)
-        meter = Meter(1)
-        meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
-        steps = meter.steps() * self._factor
-        with self._path.open("ab") as file:
-            file.write(sound.tobytes())
-        self.lines.append(_Line(placement.line, placement.span, self._size, steps, integrated(steps)))
-        self._size += sound.nbytes
-
-    def level(self, levels: Sequence[float]) -> None:
-        """Give each line, in order, its loudness in LUFS; a silent one is left as it is."""
-        for line, wanted in zip(self.lines, levels, strict=True):
-            line.gain_db = wanted - line.lufs if np.isfinite(line.lufs) else 0.0
-
-    def steps(self, count: int) -> Steps:
-        """Power of all lines, at their levels, in each tenth of a second of the programme."""
-        out = np.zeros(count)
-        for line in self.lines:
-            first = line.span.start // STEP
-            part = line.steps[: max(0, count - first)]
-            out[first : first + len(part)] += part * 10 ** (line.gain_db / 10)
-        return out
-
-    def read(self, start: int, count: int, gain_db: float) -> Sound:
-        """All lines between two instants, at their levels and `gain_db` beyond; (samples, channels)."""
-        here = Span(start, start + count)
-        out = np.zeros(count, np.float32)
-        for line in self.lines:
-            part = line.span.clipped(here)
-            if not part.length:
-                self._sounding.pop(line.line, None)
-                continue
-            if line.line not in self._sounding:
-                self._sounding[line.line] = np.fromfile(
-                    self._path, np.float32, count=line.span.length, offset=line.offset
-                )
-            sound = self._sounding[line.line][part.start - line.span.start : part.end - line.span.start]
-            out[part.start - start : part.end - start] += sound * np.float32(10 ** ((line.gain_db + gain_db) / 20))
-        return out[:, np.newaxis] * self._spread
-
-
-def spread(channels: int, centre: bool | None = None) -> NDArray[np.float32]:
-    """Gain of a mono line in each channel: alone, in both of two, else in the centre (the third, as in 5.1 and 7.1)."""
-    gains = np.zeros(channels, np.float32)
-    if centre is None:
-        centre = channels == 3 or channels >= 5
-    gains[2 if centre else slice(2)] = 1.0
-    return gains
-
-
 class _Renderer:
     """Mixes as often as the loudness asks for."""
 
     def __init__(
         self,
         original: _Original,
-        lines: _Lines,
+        lines: DubLines,
         *,
         gone: Sequence[Span],
         background: Background,
@@ -379,22 +304,12 @@ def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -
     return Mix("source", level, None, level, level, _number(peak.dbtp), "original", 0.0, 0.0, 0.0)
 
 
-def _sound(path: Path) -> Mono:
-    """A take's sound, mono at 48 kHz."""
-    import soundfile
-
-    read, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if rate != RATE:
-        raise StageFailed(f"a take is at {rate} Hz, not {RATE}.", stage="mix")
-    return np.asarray(read, np.float32).mean(axis=1)
-
-
 def _integrated_in(steps: Steps, spans: Sequence[Span]) -> float:
     parts = [steps[steps_of(span.start, span.end)] for span in spans]
     return integrated(np.concatenate(parts)) if parts else float("-inf")
 
 
-def _notes(done: _Done, aim: Target, background: Background, lines: _Lines) -> Iterator[str]:
+def _notes(done: _Done, aim: Target, background: Background, lines: DubLines) -> Iterator[str]:
     off = done.lufs - aim.lufs
     if abs(off) > 0.5:
         why = "the true peak allows no more" if off < 0 and done.limited_db > SQUEEZED else "the background decides it"

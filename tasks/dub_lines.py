@@ -1,0 +1,102 @@
+"""The dub's lines as they will be heard: stretched to their places, measured, and summed as the mix asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.errors import StageFailed
+from manifests.spans import RATE, Span
+from manifests.timeline import Placement
+from tasks.loudness import STEP, Meter, Steps, channel_weights, integrated
+from tasks.room_tone import Sound
+from tasks.stretch import Mono, stretch
+
+
+@dataclass(slots=True)
+class DubLine:
+    """One line as it will be heard, in a file of them."""
+
+    line: str
+    span: Span
+    offset: int
+    steps: Steps
+    lufs: float
+    gain_db: float = 0.0
+
+
+class DubLines:
+    """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
+
+    def __init__(self, path: Path, gains: NDArray[np.float32]) -> None:
+        self._path = path
+        self._spread = gains
+        self._factor = float(channel_weights(len(gains)) @ np.square(gains))
+        self._size = 0
+        self._sounding: dict[str, Mono] = {}
+        self.lines: list[DubLine] = []
+        path.write_bytes(b"")
+
+    def add(self, placement: Placement, take: Mono) -> None:
+        sound = stretch(take, placement.span.length)
+        meter = Meter(1)
+        meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
+        steps = meter.steps() * self._factor
+        with self._path.open("ab") as file:
+            file.write(sound.tobytes())
+        self.lines.append(DubLine(placement.line, placement.span, self._size, steps, integrated(steps)))
+        self._size += sound.nbytes
+
+    def level(self, levels: Sequence[float]) -> None:
+        """Give each line, in order, its loudness in LUFS; a silent one is left as it is."""
+        for line, wanted in zip(self.lines, levels, strict=True):
+            line.gain_db = wanted - line.lufs if np.isfinite(line.lufs) else 0.0
+
+    def steps(self, count: int) -> Steps:
+        """Power of all lines, at their levels, in each tenth of a second of the programme."""
+        out = np.zeros(count)
+        for line in self.lines:
+            first = line.span.start // STEP
+            part = line.steps[: max(0, count - first)]
+            out[first : first + len(part)] += part * 10 ** (line.gain_db / 10)
+        return out
+
+    def read(self, start: int, count: int, gain_db: float) -> Sound:
+        """All lines between two instants, at their levels and `gain_db` beyond; (samples, channels)."""
+        here = Span(start, start + count)
+        out = np.zeros(count, np.float32)
+        for line in self.lines:
+            if line.span.end <= here.start or line.span.start >= here.end:
+                self._sounding.pop(line.line, None)
+                continue
+            part = line.span.clipped(here)
+            if line.line not in self._sounding:
+                self._sounding[line.line] = np.fromfile(
+                    self._path, np.float32, count=line.span.length, offset=line.offset
+                )
+            sound = self._sounding[line.line][part.start - line.span.start : part.end - line.span.start]
+            out[part.start - start : part.end - start] += sound * np.float32(10 ** ((line.gain_db + gain_db) / 20))
+        return out[:, np.newaxis] * self._spread
+
+
+def spread(channels: int, centre: bool | None = None) -> NDArray[np.float32]:
+    """Gain of a mono line in each channel: alone, in both of two, else in the centre (the third, as in 5.1 and 7.1)."""
+    gains = np.zeros(channels, np.float32)
+    if centre is None:
+        centre = channels == 3 or channels >= 5
+    gains[2 if centre else slice(2)] = 1.0
+    return gains
+
+
+def read_take(path: Path) -> Mono:
+    """A take's sound, mono at 48 kHz."""
+    import soundfile
+
+    read, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    if rate != RATE:
+        raise StageFailed(f"a take is at {rate} Hz, not {RATE}.", stage="mix")
+    return np.asarray(read, np.float32).mean(axis=1)

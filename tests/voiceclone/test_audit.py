@@ -93,6 +93,17 @@ def test_entries_of_another_history_do_not_fit(log: AuditLog, tmp_path: Path, ke
     assert log.verify().fault == "entry 1 is another registry's"
 
 
+def test_a_genuine_head_of_another_history_does_not_fit(log: AuditLog, tmp_path: Path, key: OperatorKey) -> None:
+    """Signed and as long, but it ends otherwise: what it pins cannot be believed."""
+    (tmp_path / "fork").mkdir()
+    fork = AuditLog(tmp_path / "fork", key)
+    fork.create("r1", NOW)
+    for version in range(1, 6):
+        fork.append("amend", NOW, consent="amara-2026", record=Pin(version=version, sha256="1" * 64))
+    log.head_path.write_bytes(fork.head_path.read_bytes())
+    assert log.verify().fault == "audit.head.json does not fit entry 6"
+
+
 def test_a_log_of_another_key_is_refused(log: AuditLog, tmp_path: Path) -> None:
     """Whoever rewrites the whole log and its head without the key is found at once."""
     stranger = AuditLog(tmp_path, keys.create(tmp_path / "stranger"))

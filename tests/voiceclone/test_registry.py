@@ -223,6 +223,23 @@ def test_an_older_version_in_the_place_of_a_newer_one_is_found(
     assert not registry.audit().sound
 
 
+def test_a_record_of_the_same_name_and_key_from_elsewhere_is_found(
+    registry: Registry, application: Apply, amara: Record, use: dict[str, Any], tmp_path: Path
+) -> None:
+    """Signed by the same operator, but never entered into this log: neither current nor as history."""
+    other = Registry(tmp_path / "other", registry.key_folder, clock=registry.clock)
+    other.init()
+    other.add(application(courses="any"))
+    own = version(registry).read_bytes()
+    version(registry).write_bytes(version(other).read_bytes())
+    assert "is not the version that the audit log names" in refused(registry, use)
+    version(registry).write_bytes(own)
+    registry.suspend("amara-2026")
+    version(registry).write_bytes(version(other).read_bytes())
+    assert registry.verify("amara-2026").problems == ("version 1 of amara-2026 is not the one that was followed",)
+    assert registry.audit().fault == "version 1 of amara-2026 is not the one that was followed"
+
+
 def test_a_record_under_another_id_is_found(registry: Registry, application: Apply, use: dict[str, Any]) -> None:
     """A signed record says which it is; its folder does not."""
     registry.add(application())
@@ -319,7 +336,10 @@ def test_a_required_statement_must_be_there_verified_and_unchanged(
         registry.amend("amara-2026", statement=spoken)
     registry.amend("amara-2026", statement=spoken, statement_audio=audio, voice_match=[MATCH])
     registry.grant(**strict)
+    whole = registry.state_digest(["amara-2026"])
     next((registry.root / "amara-2026").glob("*.wav")).unlink()
+    assert registry.state_digest(["amara-2026"]) != whole
+    assert registry.verify("amara-2026").problems == ("the statement of amara-2026 is missing",)
     assert "the statement of amara-2026 is missing" in refused(registry, strict)
     registry.grant(**use)
 

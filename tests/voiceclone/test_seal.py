@@ -45,6 +45,25 @@ def test_no_single_byte_can_change_unseen(key: OperatorKey) -> None:
             unseal("record", sealed[:position] + bytes([byte]) + sealed[position:], key)
 
 
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (b'"body":', b'"body": '),
+        (b"}", b"}\n"),
+        (b"amara", b"\\u0061mara"),
+        (b"0.5", b"0.50"),
+        (b'"id":"amara-2026"', b'"id":"bruno-2026","id":"amara-2026"'),
+    ],
+)
+def test_other_bytes_that_mean_the_same_are_refused_too(key: OperatorKey, old: bytes, new: bytes) -> None:
+    """Spaces, escapes, digits, a key twice: one document has one form."""
+    sealed = seal("record", BODY, key)
+    changed = sealed.replace(old, new)
+    assert changed != sealed
+    with pytest.raises(BrokenSeal, match="canonical"):
+        unseal("record", changed, key)
+
+
 @settings(max_examples=60, deadline=None)
 @given(body=st.dictionaries(st.text(max_size=5), JSON, max_size=4))
 def test_what_was_sealed_is_what_is_read(key: OperatorKey, body: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """Who speaks when.
 
-The engine hears the lesson in stretches of at most twenty minutes, so that memory does not grow with its length; the
+The engine hears the lesson in stretches of at most ten minutes, so that memory does not grow with its length; the
 voices of all stretches are then linked, so that a label means one voice throughout. Labels are numbered by first
 speech.
 """
@@ -29,7 +29,7 @@ from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
 from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
 from tasks.stage import Engine, Made, Stage, Workbench
 
-STRETCH = samples(20 * 60)
+STRETCH = samples(10 * 60)
 """The longest stretch that is heard at once (a piece that is longer by itself stays whole)."""
 
 SAME_VOICE = 0.775
@@ -37,6 +37,9 @@ SAME_VOICE = 0.775
 
 Measured on 20 voices: halves of one person's speech 0.88 to 0.99 (0.78 in noise), two people's 0.5 to 0.76.
 """
+
+ONSET, OFFSET = 0.3, 0.1
+"""How sure it must be that somebody speaks for a region to count, and to go on: low, so that no speech is left over."""
 
 PITCH_S = 60.0
 """Seconds of a speaker's speech that pitch is measured on."""
@@ -108,7 +111,7 @@ def diarize(
             clipped = [span.shifted(stretch.start).clipped(stretch) for span in spans]
             if kept := tuple(span for span in clipped if span.length):
                 voices.append(Voice(embedding, kept))
-        active = above(heard.activity, onset=0.5, offset=0.3)
+        active = above(heard.activity, onset=ONSET, offset=OFFSET)
         regions += [
             Span.of_seconds(a * heard.frame_s, b * heard.frame_s).shifted(stretch.start).clipped(stretch)
             for a, b in active

@@ -19,6 +19,9 @@ from voiceclone.registry import Registry
 
 NO_ENGINE = "consent granted, but no engine of this profile clones voices"
 
+_APART = 12
+"""Steps of the pitch setting between two speakers of one variant: two semitones."""
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
@@ -62,7 +65,8 @@ def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[st
         low = speaker.pitch_hz is None or speaker.pitch_hz < espeak.BETWEEN_HZ
         fitting = [name for name in espeak.STOCK if name.startswith("m" if low else "f")]
         variant = min(fitting, key=lambda name: (used.get(name, 0), fitting.index(name)))
-        used[variant] = used.get(variant, 0) + 1
+        again = used.get(variant, 0)
+        used[variant] = again + 1
         reason = reasons[speaker.label] + (
             f"; espeak-ng has no {language} voice, its {base} reads" if stands_in else ""
         )
@@ -70,10 +74,15 @@ def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[st
             kind="stock",
             engine="espeak-ng",
             name=f"{base}+{variant}",
-            pitch=espeak.pitch_setting(variant, speaker.pitch_hz),
+            pitch=_apart(espeak.pitch_setting(variant, speaker.pitch_hz), again),
             reason=reason,
         )
     return voices
+
+
+def _apart(pitch: int, again: int) -> int:
+    """A pitch for a variant that others speak with already: two semitones from each of them, towards the middle."""
+    return pitch + (_APART if pitch < 50 else -_APART) * again
 
 
 def _reason(label: str, params: Params, registry: Registry) -> str:

@@ -114,12 +114,12 @@ def translate(texts: Sequence[str], pairs: Sequence[Pair]) -> list[Translated]:
         spoken = [index for index, text in enumerate(current) if any(letter.isalpha() for letter in text)]
         if not spoken:
             break
-        sources = [_plain_signs(current[index], pair.source) for index in spoken]
-        for index, source, answer in zip(spoken, sources, _answers(pair, sources), strict=True):
+        answers = _answers(pair, [_plain_signs(current[index], pair.source) for index in spoken])
+        for index, answer in zip(spoken, answers, strict=True):
             text, marked = _unmarked(answer)
             for mark, word in marked:
                 (unknown if mark == "*" else uninflected)[index].setdefault(word)
-            current[index] = _capitals(text, source, pair.target)
+            current[index] = _capitals(text, current[index], pair.target)
     return [
         Translated(text, tuple(words), tuple(forms))
         for text, words, forms in zip(current, unknown, uninflected, strict=True)
@@ -170,10 +170,16 @@ def _plain_signs(text: str, source: str) -> str:
 def _capitals(text: str, source: str, target: str) -> str:
     """Capitals where the source has them: Apertium loses a sentence's first where it puts another word there, writes
     `EL agua`, and begins a sentence where it sees none."""
-    if not any(_shouted(word) for word in _WORD.findall(source) if word not in _inner(source)):
+    initials = {word for word in _WORD.findall(source) if _shouted(word)}
+    if initials <= set(_WORD.findall(text)):
         starts = _starts(text)
         text = _WORD.sub(
-            lambda word: word[0].capitalize() if _shouted(word[0]) and word.start() in starts else word[0], text
+            lambda word: (
+                word[0].capitalize()
+                if _shouted(word[0]) and word[0] not in initials and word.start() in starts
+                else word[0]
+            ),
+            text,
         )
     inner = [word for word in _inner(source) if word != "I" and not word.startswith(("I'", "I’"))]
     if target not in _NOUNS_WITH_CAPITALS and not any(word[0].isupper() for word in inner):

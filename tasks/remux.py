@@ -7,28 +7,35 @@ the disk and renamed. What the container cannot hold is named in the delivery's 
 from __future__ import annotations
 
 import os
-import tempfile
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 from manifests.errors import MediaError, StageFailed, StoreError
-from manifests.languages import iso_639_2, own_name
 from manifests.model import Job
 from manifests.script import Lines, Script, dump, load
 from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
-from tasks.containers import TEXT_SUBTITLES, Container, Encoding, chosen, encoding
-from tasks.media import PROBE_TIMEOUT_S, Media, MediaStream, probe
+from tasks.containers import Container, chosen
+from tasks.media import Media, probe
 from tasks.process import ProgramFailed, file_argument, run_program
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
-from tasks.subtitles import Cue, cues, to_srt
+from tasks.subtitles import cues, to_srt
+from tasks.tracks import (
+    Dub,
+    dubbed,
+    embedded_subtitles,
+    extracted_covers,
+    image_type,
+    kept,
+    kept_attachments,
+    kept_covers,
+    kept_subtitles,
+)
 
 TOLERANCE = samples(0.1)
 """How far a finished file's length may lie from the source's before we call it broken; containers round to frames and
@@ -37,20 +44,6 @@ packets, and add what an encoder puts before the first sample."""
 TECHNICAL_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "creation_time"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Dub:
-    """One language's part of a finished file."""
-
-    language: str
-    sound: Path
-    """48 kHz, the programme's length."""
-    subtitles: tuple[Cue, ...]
-
-    @property
-    def title(self) -> str:
-        return f"{own_name(self.language)} (dub)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +85,6 @@ class Params:
     subtitles: tuple[str, ...]
     inputs: tuple[str, ...]
     """Absolute paths of files that people gave, none of which may ever be written."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Track:
-    """One stream to be written: where it comes from, and the options for it, without their stream index."""
-
-    node: Any
-    """Stream of an ffmpeg-python graph."""
-    options: Mapping[str, str | int] = field(default_factory=dict[str, "str | int"])
-    disposition: str | None = None
-    """None leaves the source's."""
-    tags: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 def remux(
@@ -164,12 +145,12 @@ def _write(
 
     origin = ffmpeg.input(file_argument(source), fflags="+genpts")
     tracks = [
-        *_kept(source, origin, media, container, notes),
-        *_dubbed(dubs, media.dubbed, container),
-        *_kept_subtitles(origin, media, container, notes),
-        *(_embedded(dubs, scratch, container, notes) if embedded else ()),
-        *_kept_covers(origin, media, container, notes),
-        *_kept_attachments(origin, media, container, notes),
+        *kept(source, origin, media, container, notes),
+        *dubbed(dubs, media.dubbed, container),
+        *kept_subtitles(origin, media, container, notes),
+        *(embedded_subtitles(dubs, scratch, container, notes) if embedded else ()),
+        *kept_covers(origin, media, container, notes),
+        *kept_attachments(origin, media, container, notes),
     ]
     options: dict[str, str | int] = {
         "format": container.muxer,
@@ -189,8 +170,8 @@ def _write(
         for key, value in track.tags.items():
             repeated += [f"-metadata:s:{number}", f"{key}={value}"]
     attached = len(media.of_kind("attachment"))
-    for at, cover in enumerate(_extracted_covers(source, media, container, scratch), attached):
-        repeated += ["-attach", file_argument(cover), f"-metadata:s:t:{at}", f"mimetype={_image_type(cover)}"]
+    for at, cover in enumerate(extracted_covers(source, media, container, scratch), attached):
+        repeated += ["-attach", file_argument(cover), f"-metadata:s:t:{at}", f"mimetype={image_type(cover)}"]
         repeated += [f"-metadata:s:t:{at}", f"filename={cover.name}"]
     output = ffmpeg.output(*(track.node for track in tracks), file_argument(draft), **options)
     # ffmpeg-python writes every option once; those that are repeated go where options end, before the file's name
@@ -213,174 +194,6 @@ def _write(
             remedy="Set `delivery: {container: mkv}`, which holds nearly everything.",
             stage="remux",
         ) from error
-
-
-def _kept(source: Path, origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
-    """The picture, and the original's sound where there is room for it."""
-    import ffmpeg
-
-    for stream in media.of_kind("video"):
-        tag = {"tag": "hvc1"} if stream.codec == "hevc" and container.family == "mp4" else {}
-        yield _Track(origin[str(stream.index)], {"c": "copy", **tag})
-    if container.holds_many:
-        for stream in media.of_kind("audio"):
-            names = set(stream.dispositions) - {"default"}
-            if stream.index == media.sound and not names:
-                names = {"original"}
-            options: dict[str, str | int] = {"c": "copy"}
-            if not container.audio.match(stream.codec) and media.suffix != container.suffix:
-                how = encoding(container, stream)
-                options = _encoder(how)
-                notes.append(
-                    f"audio stream {stream.index} ({stream.codec}) cannot be copied into {container.suffix[1:]}: "
-                    f"encoded anew as {how.encoder}"
-                )
-            late = _late(container, _pre_skip(source, stream)) if stream.codec == "opus" else {}
-            node = ffmpeg.input(file_argument(source), **late) if late else origin
-            yield _Track(node[str(stream.index)], options, "+".join(sorted(names)) or "0")
-    for stream in media.of_kind("data"):
-        if stream.tag == "text" and media.chapters:
-            continue  # QuickTime's chapter titles: they are written anew with the chapters
-        if stream.tag == "tmcd" and container.muxer == "mov":
-            yield _Track(origin[str(stream.index)], {"c": "copy"})
-        else:
-            notes.append(f"data stream {stream.index} ({stream.tag or stream.codec}) cannot be kept")
-
-
-def _dubbed(dubs: Sequence[Dub], original: MediaStream, container: Container) -> Iterator[_Track]:
-    import ffmpeg
-
-    how = encoding(container, original)
-    for number, dub in enumerate(dubs):
-        late = _late(container, OPUS_LEAD) if how.encoder == "libopus" else {}
-        sound = ffmpeg.input(file_argument(dub.sound), **late)["a:0"]
-        if how.layout:
-            sound = sound.filter("aformat", channel_layouts=how.layout)
-        options = _encoder(how)
-        tags = {"language": iso_639_2(dub.language)}
-        if container.holds_many:
-            tags |= {"title": dub.title} | ({"handler_name": dub.title} if container.family == "mp4" else {})
-        disposition = "default+dub" if number == 0 else "dub"
-        yield _Track(sound, options, disposition if container.holds_many else None, tags)
-
-
-def _encoder(how: Encoding) -> dict[str, str | int]:
-    options: dict[str, str | int] = {"c": how.encoder, **dict(how.options)}
-    if how.bit_rate:
-        options["b"] = how.bit_rate
-    return options
-
-
-def _kept_subtitles(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
-    for stream in media.of_kind("subtitle"):
-        if container.subtitles.match(stream.codec):
-            yield _Track(origin[str(stream.index)], {"c": "copy"})
-        elif container.subtitle_codec and stream.codec in TEXT_SUBTITLES:
-            yield _Track(origin[str(stream.index)], {"c": container.subtitle_codec})
-        else:
-            notes.append(f"{container.suffix[1:]} cannot hold subtitle stream {stream.index} ({stream.codec})")
-
-
-def _embedded(dubs: Sequence[Dub], scratch: Path, container: Container, notes: list[str]) -> Iterator[_Track]:
-    import ffmpeg
-
-    if container.subtitle_codec is None:
-        notes.append(f"{container.suffix[1:]} holds no subtitles: they lie beside it only")
-        return
-    for dub in dubs:
-        if not dub.subtitles:
-            continue
-        text = scratch / f"subtitles.{dub.language}.srt"
-        text.write_text(to_srt(dub.subtitles), encoding="utf-8")
-        tags = {"language": iso_639_2(dub.language), "title": own_name(dub.language)}
-        if container.family == "mp4":
-            tags["handler_name"] = tags["title"]
-        node = ffmpeg.input(file_argument(text), format="srt", sub_charenc="UTF-8")["s:0"]
-        yield _Track(node, {"c": container.subtitle_codec}, "0", tags)
-
-
-def _kept_covers(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
-    for stream in media.covers:
-        if container.family == "matroska":
-            continue  # as an attachment, which is what a cover is there
-        if container.covers:
-            yield _Track(origin[str(stream.index)], {"c": "copy"}, "attached_pic")
-        else:
-            notes.append(f"{container.suffix[1:]} cannot hold the cover picture (stream {stream.index})")
-
-
-def _kept_attachments(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[_Track]:
-    for stream in media.of_kind("attachment"):
-        if container.attachments:
-            yield _Track(origin[str(stream.index)], {"c": "copy"})
-        else:
-            notes.append(f"{container.suffix[1:]} cannot hold the attachment {stream.file_name or stream.index}")
-
-
-def _extracted_covers(source: Path, media: Media, container: Container, scratch: Path) -> list[Path]:
-    """Cover pictures as files, for Matroska, whose muxer would make a video track of a stream."""
-    import ffmpeg
-
-    if container.family != "matroska":
-        return []
-    pictures: list[Path] = []
-    for number, stream in enumerate(media.covers):
-        suffix = {"mjpeg": ".jpg", "png": ".png", "webp": ".webp", "gif": ".gif", "bmp": ".bmp"}.get(stream.codec)
-        if suffix is None:
-            continue
-        picture = scratch / f"cover{number or ''}{suffix}"
-        node = ffmpeg.input(file_argument(source))[str(stream.index)]
-        output = ffmpeg.output(
-            node, file_argument(picture), format="image2", vcodec="copy", update=1, **{"frames:v": 1}
-        )
-        run_program(["ffmpeg", "-v", "error", "-nostdin", "-y", *ffmpeg.get_args(output)], 600)
-        pictures.append(picture)
-    return pictures
-
-
-def _image_type(picture: Path) -> str:
-    return f"image/{picture.suffix[1:].replace('jpg', 'jpeg')}"
-
-
-OPUS_LEAD = 312
-"""Samples at 48 kHz that libopus puts before the first one (RFC 7845, 4.2: pre-skip)."""
-
-
-def _pre_skip(source: Path, stream: MediaStream) -> int:
-    """Samples at 48 kHz that an Opus stream wants dropped at its start (RFC 7845, 5.1)."""
-    entries = ["-select_streams", str(stream.index), "-show_entries", "stream=extradata", "-show_data"]
-    dumped = run_program(
-        ["ffprobe", "-v", "error", *entries, "-of", "default=nk=1:nw=1", file_argument(source)], PROBE_TIMEOUT_S
-    )
-    rows = [row.partition(": ")[2][:40] for row in dumped.splitlines()]
-    head = bytes.fromhex("".join(rows).replace(" ", ""))
-    return int.from_bytes(head[10:12], "little") if head.startswith(b"OpusHead") else 0
-
-
-def _late(container: Container, lead: int) -> dict[str, float]:
-    """Input options that make up for a muxer that writes Opus too early by its lead."""
-    early = container.family in ("matroska", "webm") and lead > 0 and _writes_opus_early()
-    return {"itsoffset": lead / RATE} if early else {}
-
-
-@lru_cache
-def _writes_opus_early() -> bool:
-    """Whether this ffmpeg's Matroska muxer forgets to delay Opus by its lead, as those before 7 do.
-
-    Matroska's clock counts from the lead's end (`CodecDelay`), so sound that was not delayed plays that much early.
-    A tenth of a second of silence beside sound without a lead tells.
-    """
-    import ffmpeg
-
-    silence = ffmpeg.input("anullsrc=r=48000:cl=mono", format="lavfi", t=0.1).filter_multi_output("asplit")
-    with tempfile.TemporaryDirectory() as folder:
-        trial = file_argument(Path(folder) / "trial.mka")
-        output = ffmpeg.output(
-            silence[0], silence[1], trial, format="matroska", **{"c:0": "libopus", "c:1": "pcm_s16le"}
-        )
-        run_program(["ffmpeg", "-v", "error", "-nostdin", *ffmpeg.get_args(output)], 60)
-        opus, pcm = probe(Path(folder) / "trial.mka").streams
-    return pcm.start - opus.start > 1.5 * OPUS_LEAD
 
 
 def _refuse_to_overwrite(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:

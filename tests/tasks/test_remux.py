@@ -18,10 +18,11 @@ from manifests.timeline import Placement, Timeline
 from tasks import remux as stage
 from tasks.media import probe
 from tasks.process import run_program
-from tasks.remux import Delivery, Dub, multi_stage, remux
+from tasks.remux import Delivery, multi_stage, remux
 from tasks.split import Parts, split
 from tasks.stage import Workbench
 from tasks.subtitles import Cue
+from tasks.tracks import Dub
 
 Make = Callable[..., Path]
 Times = Callable[..., list[int]]

@@ -6,6 +6,7 @@ voice, and the record says why. No engine of the embedded profile clones yet, so
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +20,14 @@ from voiceclone.registry import Registry
 
 NO_ENGINE = "consent granted, but no engine of this profile clones voices"
 
-_APART = 12
-"""Steps of the pitch setting between two speakers of one variant: two semitones."""
+_APART_OCTAVES = 1 / 6
+"""How far two voices lie apart in pitch where that can be: two semitones, of which anyone hears the difference."""
+
+_NEAR_OCTAVES = math.log2(1.2)
+"""How far a voice may lie from its speaker's pitch to be apart from the others: a fifth."""
+
+_UNMEASURED_HZ = float(espeak.STOCK["m3"])
+"""The pitch of the first low voice, for a speaker of whom none was measured."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,12 +68,11 @@ def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[st
     stands_in = base.split("-")[0] != language.split("-", maxsplit=1)[0]
     voices: dict[str, Voice] = {}
     used: dict[str, int] = {}
+    pitches = spread_pitches(speakers)
     for speaker in speakers:
-        low = speaker.pitch_hz is None or speaker.pitch_hz < espeak.BETWEEN_HZ
-        fitting = [name for name in espeak.STOCK if name.startswith("m" if low else "f")]
+        fitting = [name for name in espeak.STOCK if name.startswith("m" if _is_low(speaker) else "f")]
         variant = min(fitting, key=lambda name: (used.get(name, 0), fitting.index(name)))
-        again = used.get(variant, 0)
-        used[variant] = again + 1
+        used[variant] = used.get(variant, 0) + 1
         reason = reasons[speaker.label] + (
             f"; espeak-ng has no {language} voice, its {base} reads" if stands_in else ""
         )
@@ -74,15 +80,40 @@ def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[st
             kind="stock",
             engine="espeak-ng",
             name=f"{base}+{variant}",
-            pitch=_apart(espeak.pitch_setting(variant, speaker.pitch_hz), again),
+            pitch=espeak.pitch_setting(variant, pitches[speaker.label]),
             reason=reason,
         )
     return voices
 
 
-def _apart(pitch: int, again: int) -> int:
-    """A pitch for a variant that others speak with already: two semitones from each of them, towards the middle."""
-    return pitch + (_APART if pitch < 50 else -_APART) * again
+def spread_pitches(speakers: Sequence[Speaker]) -> dict[str, float]:
+    """A pitch in Hz for each speaker's voice: as near to their own as lets no two of them sound alike.
+
+    Among the low speakers, and among the high ones, neighbours lie two semitones apart, or as much as leaves a crowd of
+    one pitch within a fifth of it; the sum of squared moves is the least (isotonic regression).
+    """
+    from scipy.optimize import isotonic_regression
+
+    pitches: dict[str, float] = {}
+    for low in (True, False):
+        group = sorted(
+            (math.log2(speaker.pitch_hz or _UNMEASURED_HZ), speaker.label)
+            for speaker in speakers
+            if _is_low(speaker) == low
+        )
+        if not group:
+            continue
+        step = min(_APART_OCTAVES, 2 * _NEAR_OCTAVES / max(1, len(group) - 1))
+        # Without their steps the pitches need only not fall; none of n moves more than (n - 1) / 2 steps.
+        levels = isotonic_regression([own - rank * step for rank, (own, _) in enumerate(group)]).x
+        for rank, ((_, label), level) in enumerate(zip(group, levels, strict=True)):
+            pitches[label] = 2 ** (float(level) + rank * step)
+    return pitches
+
+
+def _is_low(speaker: Speaker) -> bool:
+    """Whether a low voice speaks for them; it does where nothing was measured."""
+    return (speaker.pitch_hz or _UNMEASURED_HZ) < espeak.BETWEEN_HZ
 
 
 def _reason(label: str, params: Params, registry: Registry) -> str:
@@ -160,7 +191,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="clone",
-    version=1,
+    version=2,
     scope="target",
     needs=("diarize/turns.json",),
     makes=("casting.json",),

@@ -13,7 +13,7 @@ from manifests.timeline import Take, Takes
 from tasks.engines import espeak
 from tasks.stage import Engine, Made, Stage, Workbench, digest
 
-TAKE_VERSION = 1
+TAKE_VERSION = 2
 """Changes when the same text, voice and rate would sound different."""
 
 
@@ -25,9 +25,10 @@ class Params:
 
 
 def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, bench: Workbench) -> Takes:
-    """Speak every line that holds a letter or a digit, in order; a line of signs alone has no take, and says so later.
+    """Speak every line that holds a letter or a digit, in order.
 
-    Raises EngineUnavailable or StageFailed, naming the line.
+    A line of signs alone, or without a sound in its voice, has no take: the record names it as missing. Raises
+    EngineUnavailable or StageFailed, naming the line.
     """
     speakers = {utterance.id: utterance.speaker for utterance in script.utterances}
     spoken = [line for line in lines.lines if any(sign.isalnum() for sign in line.text)]
@@ -35,16 +36,17 @@ def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, b
     with ThreadPoolExecutor(max_workers=max(1, bench.cores)) as pool:
         futures = [pool.submit(_take, line, casting.voices[speakers[line.id]], params, bench) for line in spoken]
         try:
-            for future in futures:
-                takes.append(future.result())
-                bench.tell(len(takes) / len(spoken))
+            for done, future in enumerate(futures, 1):
+                if (take := future.result()) is not None:
+                    takes.append(take)
+                bench.tell(done / len(spoken))
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
     return Takes(lines.language, tuple(takes))
 
 
-def _take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Take:
+def _take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Take | None:
     import soundfile
 
     key = digest(
@@ -63,6 +65,8 @@ def _take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Take:
             key,
             lambda folder: espeak.speak(line.text, voice.name, voice.pitch, folder / "take.flac", wpm=params.wpm),
         )
+    except espeak.Silent:
+        return None
     except DubError as error:
         raise error.about(line=line.id) from error.__cause__
     length = soundfile.info(audio).frames

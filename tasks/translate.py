@@ -55,7 +55,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="translate",
-    version=1,
+    version=2,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),

@@ -21,12 +21,21 @@ TIMEOUT_S = 600
 _MODE = re.compile(r"^(?P<source>[a-z]{2,3})-(?P<target>[a-z]{2,3})(?:_(?P<variant>\w+))?$")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _MARKS = "*#@~"
-"""Apertium's marks: `*` a word that no dictionary holds, `#` and `@` one that it could not put into its form. `~` is
-lost on the way."""
+"""Apertium's marks: `*` a word that no dictionary holds, `@` one that has no translation (some pairs write `\\@`), `#`
+one that it could not put into its form. `~` is lost on the way."""
 _RESERVED = re.compile(r"[\\^$/\[\]<>{}+*#@~]")
 _ANSWER = re.compile(r"(?P<text>[^\0]*?)\.?\[:(?P<number>\d+):\]")
+_VERBATIM = re.compile(
+    r"""(?:https?://|www\.)[^\s\[\]<>{}\\^$"|]*[\w/]   # addresses of pages
+      | [\w.+-]+@[\w-]+(?:\.[\w-]+)+                   # and of people
+      | (?<![\w#@])[#@][\w-]*\w                        # #topics and @names
+      | [^\W_]\w*_\w*[^\W_]                             # and names_in_programs
+    """,
+    re.VERBOSE,
+)
+"""What no language owns: it is neither translated nor torn apart."""
 _STREAM = re.compile(
-    r"\\(?P<escaped>.)|\[(?P<blank>[^\]]*)\]|(?P<mark>[*#@])(?P<word>(?:[\w'’·-]+(?:\.\w+)*)?)", re.DOTALL
+    r"\[(?P<blank>[^\]]*)\]|\\?(?P<mark>[*#@])(?P<word>(?:[\w'’·-]+(?:\.\w+)*)?)|\\(?P<escaped>.)", re.DOTALL
 )
 _QUOTES = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "„": '"'})
 _SMALL_I = re.compile(r"(?<![\w.'-])i(?=$|[\s,;:!?]|'(?:m|ll|ve|d)\b)")
@@ -52,7 +61,7 @@ class Translated:
 
     text: str
     unknown: tuple[str, ...]
-    """Words that no dictionary holds: they stand in the text as they were."""
+    """Words that no dictionary holds or translates: they stand in the text as they were."""
     uninflected: tuple[str, ...] = ()
     """Words that could not be put into their form: they stand there in their dictionary's."""
 
@@ -104,21 +113,24 @@ def route(source: str, target: str) -> tuple[Pair, ...]:
 def translate(texts: Sequence[str], pairs: Sequence[Pair]) -> list[Translated]:
     """Translate texts along a chain; one process a pair, one result a text, in order.
 
-    Whatever has no letter (numbers, signs, nothing) comes back as it is. Raises StageFailed where Apertium breaks or
-    does not give back every text.
+    Whatever has no word (numbers, signs, addresses, nothing) comes back as it is. Raises StageFailed where Apertium
+    breaks or does not give back every text.
     """
     current = [" ".join(_CONTROL.sub(" ", text).split()) for text in texts]
     unknown: list[dict[str, None]] = [{} for _ in texts]
     uninflected: list[dict[str, None]] = [{} for _ in texts]
     for pair in pairs:
-        spoken = [index for index, text in enumerate(current) if any(letter.isalpha() for letter in text)]
+        spoken = [index for index, text in enumerate(current) if _has_words(text)]
         if not spoken:
             break
         answers = _answers(pair, [_plain_signs(current[index], pair.source) for index in spoken])
         for index, answer in zip(spoken, answers, strict=True):
             text, marked = _unmarked(answer)
             for mark, word in marked:
-                (unknown if mark == "*" else uninflected)[index].setdefault(word)
+                if mark != "#":
+                    unknown[index].setdefault(_as_written(word, current[index]))
+                else:
+                    uninflected[index].setdefault(word)
             current[index] = _capitals(text, current[index], pair.target)
     return [
         Translated(text, tuple(words), tuple(forms))
@@ -141,9 +153,22 @@ def _answers(pair: Pair, texts: Sequence[str]) -> list[str]:
     return [text for text, _ in found]
 
 
+def _has_words(text: str) -> bool:
+    return any(letter.isalpha() for letter in _VERBATIM.sub("", text))
+
+
 def _escaped(text: str) -> str:
-    """A text in Apertium's stream format. What it also marks words with goes into blanks: no escape would bring it
-    back as distinct from a mark."""
+    """A text in Apertium's stream format. What stays as it is goes into blanks; so does what it also marks words with,
+    for no escape would bring it back as distinct from a mark."""
+    parts: list[str] = []
+    at = 0
+    for found in _VERBATIM.finditer(text):
+        parts += [_signs_escaped(text[at : found.start()]), f"[{found[0]}]"]
+        at = found.end()
+    return "".join((*parts, _signs_escaped(text[at:])))
+
+
+def _signs_escaped(text: str) -> str:
     return _RESERVED.sub(lambda sign: f"[{sign[0]}]" if sign[0] in _MARKS else f"\\{sign[0]}", text)
 
 
@@ -159,6 +184,16 @@ def _unmarked(answer: str) -> tuple[str, list[tuple[str, str]]]:
         return found["word"]
 
     return " ".join(_STREAM.sub(plain, answer).split()), marked
+
+
+def _as_written(marked: str, source: str) -> str:
+    """The unknown word of the source at the head of a marked one: what follows a hyphen or an apostrophe in it may be
+    translated (`zorgblat-driven` to `*zorgblat-la`), and its case may be another."""
+    for end in range(len(marked), 1, -1):
+        found = re.search(rf"(?<![^\W_]){re.escape(marked[:end])}(?![^\W_])", source, re.IGNORECASE)
+        if found:
+            return found[0].strip("-'’·._") or marked
+    return marked
 
 
 def _plain_signs(text: str, source: str) -> str:

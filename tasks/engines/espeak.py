@@ -44,13 +44,18 @@ _OCTAVES_A_STEP = 0.0093 / math.log(2)
 _SETTINGS = (25, 80)
 """Pitch settings outside of these sound broken."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_NOT_WORDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\[\]\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]")
+"""Control codes, brackets, and pictures, whose names nobody wants to hear."""
 
 _NEIGHBOURS = {"gl": "an", "fr": "fr-fr", "en": "en-us", "pt-PT": "pt", "oc": "ca", "ast": "es", "arg": "an"}
 """Languages that espeak-ng lacks, or names otherwise, to the voice that reads their spelling best.
 
 Aragonese for Galician: it reads `xente` and `dixo` with the right [ʃ], where Spanish says [s] and [ks], and Portuguese
 would weaken the vowels."""
+
+
+class Silent(StageFailed):
+    """A text has no sound in a voice, as where it holds nothing but signs."""
 
 
 @lru_cache(maxsize=1)
@@ -91,8 +96,8 @@ def pitch_setting(variant: str, hz: float | None) -> int:
 
 def spoken(text: str) -> str:
     """A text that espeak-ng reads as nothing but text, on one line: without control codes, of which 1 begins a
-    command, and without brackets, of which two begin phonemes."""
-    return " ".join(_CONTROL.sub(" ", text).replace("[", " ").replace("]", " ").split())
+    command, without brackets, of which two begin phonemes, and without emoji."""
+    return " ".join(_NOT_WORDS.sub(" ", text).split())
 
 
 def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
@@ -100,7 +105,8 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
 
     The speech lies at LEVEL_DBFS, lower where its peak would pass -1 dBFS.
 
-    Raises EngineUnavailable without espeak-ng, StageFailed where it breaks or gives no sound.
+    Raises EngineUnavailable without espeak-ng or the voice, Silent where it gives no sound, StageFailed where it
+    breaks.
     """
     import numpy as np
     import soundfile
@@ -117,18 +123,13 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
         spoken(text).encode(),
     )
     # espeak-ng cannot know the length when it writes the header to a pipe, so only the sample rate is believed.
-    try:
-        rate = int.from_bytes(said[24:28], "little")
-        sound: Any = AudioSegment(
-            data=said[44 : 44 + (len(said) - 44) // 2 * 2], sample_width=2, frame_rate=rate, channels=1
-        )
-    except (ValueError, ZeroDivisionError) as error:
-        raise StageFailed(f"espeak-ng gave no sound for {text[:60]!r}.") from error
+    rate, pressure = int.from_bytes(said[24:28], "little"), said[44 : len(said) // 2 * 2]
+    if not any(pressure):
+        raise Silent(f"espeak-ng gave no sound for {text[:60]!r}.")
+    sound: Any = AudioSegment(data=pressure, sample_width=2, frame_rate=rate, channels=1)
     threshold = sound.max_dBFS - 45
     ends = [detect_leading_silence(side, threshold, chunk_size=5) for side in (sound, sound.reverse())]
     sound = sound[max(0, ends[0] - 15) : len(sound) - max(0, ends[1] - 15)]
-    if len(sound) == 0 or math.isinf(sound.max_dBFS):
-        raise StageFailed(f"espeak-ng gave no sound for {text[:60]!r}.")
     samples = np.frombuffer(sound.raw_data, dtype="<i2").astype(np.float32) / 32768
     buffer = io.BytesIO()
     soundfile.write(

@@ -1,21 +1,35 @@
 """Casting: whose voice speaks, on what permission, and which stock voice otherwise."""
 
+from __future__ import annotations
+
+import math
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from manifests.errors import ConsentRefused, EngineUnavailable
-from manifests.script import Diarization, Speaker
-from tasks.clone import NO_ENGINE, Params, cast, stock_voices
+from manifests.model import Course, Job
+from manifests.script import Casting, Diarization, Speaker, dump, load
+from manifests.store import Store
+from tasks.clone import NO_ENGINE, STAGE, Params, cast, spread_pitches, stock_voices
 from tasks.engines import espeak
+from tasks.stage import Workbench
 from voiceclone.application import Application
 from voiceclone.registry import Registry
 
+AMARA = {"amara": {"consent": "amara-2026"}}
+
 
 @pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    """A registry in which Amara agreed to speak Spanish in one course."""
-    made = Registry(tmp_path / "consent", tmp_path / "keys")
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """This machine's registry, in a folder of the test: Amara agreed to speak Spanish in one course."""
+    monkeypatch.setenv("DUB_CONSENT", str(tmp_path / "consent"))
+    monkeypatch.setenv("DUB_KEYS", str(tmp_path / "keys"))
+    made = Registry.default()
     made.init()
     agreement = tmp_path / "agreement.pdf"
     agreement.write_bytes(b"%PDF-1.4 I agree.")
@@ -50,6 +64,37 @@ def lesson(*pitches: float | None) -> Diarization:
     return Diarization(speakers, (), ())
 
 
+def job(tmp_path: Path, language: str = "es", **course: Any) -> Job:
+    """One target of a manifest with these keys; `lesson` holds further keys of its one lesson."""
+    entry = {"media": "media/one.mp4"} | course.pop("lesson", {})
+    made = Course.model_validate(
+        {"course": "biology", "source_language": "en", "targets": [language], "lessons": [entry]} | course
+    )
+    return Job(
+        manifest=tmp_path / "course.yaml",
+        course=made,
+        lesson=made.lessons[0],
+        lesson_id="one",
+        media=tmp_path / "media" / "one.mp4",
+        out=tmp_path / "out",
+        language=language,
+    )
+
+
+def casting_of(target: Job, tmp_path: Path, *pitches: float | None) -> Casting:
+    """What the stage casts for a target."""
+    scratch = tmp_path / "scratch"
+    scratch.mkdir(exist_ok=True)
+    turns = dump(lesson(*pitches), scratch / "turns.json")
+    made = STAGE.run(STAGE.params(target), {"diarize/turns.json": turns}, Workbench(Store(tmp_path / "store"), scratch))
+    assert not made.people
+    return load(Casting, made.outputs["casting.json"])
+
+
+def key_of(target: Job) -> str:
+    return STAGE.key(target, {"diarize/turns.json": "0" * 64})
+
+
 def test_a_speaker_nobody_names_gets_a_stock_voice(registry: Registry) -> None:
     """The record says that nobody was named."""
     voice = cast(lesson(120.0), wanted(), registry).voices["SPEAKER_00"]
@@ -57,17 +102,82 @@ def test_a_speaker_nobody_names_gets_a_stock_voice(registry: Registry) -> None:
     assert voice.reason == "no person is named for SPEAKER_00"
 
 
+def test_under_auto_unmatched_speakers_are_stock(registry: Registry, tmp_path: Path) -> None:
+    """Also where the course has a consented person, and where consent is required: nobody's voice is guessed at."""
+    target = job(tmp_path, people=AMARA, speakers="auto", require_consent=True)
+    STAGE.check(target)
+    voices = casting_of(target, tmp_path, 105.0, 210.0).voices
+    assert {label: (voice.kind, voice.reason) for label, voice in voices.items()} == {
+        "SPEAKER_00": ("stock", "no person is named for SPEAKER_00"),
+        "SPEAKER_01": ("stock", "no person is named for SPEAKER_01"),
+    }
+
+
+def test_a_person_without_a_consent_gets_a_stock_voice(registry: Registry, tmp_path: Path) -> None:
+    """Named in the manifest, but with no agreement; nothing is asked of the registry."""
+    target = job(tmp_path, people={"ben": {}}, speakers={"single": "ben"})
+    voice = casting_of(target, tmp_path, 105.0).voices["SPEAKER_00"]
+    assert (voice.kind, voice.reason) == ("stock", "the manifest names no consent for ben")
+
+
+def test_a_manifest_can_want_a_stock_voice(registry: Registry, tmp_path: Path) -> None:
+    """For one label of one lesson, whatever others there have."""
+    target = job(tmp_path, people=AMARA, lesson={"speakers": {"SPEAKER_00": "amara", "SPEAKER_01": "stock"}})
+    voices = casting_of(target, tmp_path, 205.0, 100.0).voices
+    assert voices["SPEAKER_00"].reason == NO_ENGINE
+    assert voices["SPEAKER_01"].reason == "the manifest gives SPEAKER_01 a stock voice"
+
+
+def test_a_granted_consent_says_that_no_engine_clones_yet(registry: Registry, tmp_path: Path) -> None:
+    """The permission is there; what could use it is not, and nobody is named as the owner of a stock voice."""
+    target = job(tmp_path, people=AMARA, speakers={"single": "amara"})
+    voice = casting_of(target, tmp_path, 205.0).voices["SPEAKER_00"]
+    assert (voice.kind, voice.person, voice.reason) == ("stock", None, NO_ENGINE)
+
+
 def test_a_refused_consent_gives_its_reason_and_a_stock_voice(registry: Registry) -> None:
     """Amara agreed to Spanish, not to Catalan."""
     voice = cast(lesson(210.0), wanted("ca", SPEAKER_00="amara"), registry).voices["SPEAKER_00"]
+    assert (voice.kind, voice.reason) == ("stock", "amara-2026 does not cover ca")
+
+
+def test_one_persons_consent_does_not_cover_another(registry: Registry, tmp_path: Path) -> None:
+    """A manifest that gives Ben Amara's consent gets no grant for him."""
+    target = job(tmp_path, people={"ben": {"consent": "amara-2026"}}, speakers={"single": "ben"})
+    reason = casting_of(target, tmp_path, 105.0).voices["SPEAKER_00"].reason
+    assert reason != NO_ENGINE
+    assert "ben" in (reason or "")
+
+
+def test_a_revocation_changes_the_key_and_the_reason(registry: Registry, tmp_path: Path) -> None:
+    """So the stage runs again by itself; what does not name the person keeps its key."""
+    target = job(tmp_path, people=AMARA, speakers={"single": "amara"})
+    other = job(tmp_path, people=AMARA)
+    before, untouched = key_of(target), key_of(other)
+    assert key_of(target) == before
+    registry.suspend("amara-2026")
+    suspended = key_of(target)
+    registry.resume("amara-2026")
+    registry.revoke("amara-2026", "she asked")
+    assert len({before, suspended, key_of(target)}) == 3
+    assert key_of(other) == untouched
+    voice = casting_of(target, tmp_path, 205.0).voices["SPEAKER_00"]
     assert voice.kind == "stock"
-    assert voice.reason == "amara-2026 does not cover ca"
+    assert "revoked" in (voice.reason or "")
 
 
-def test_a_granted_consent_says_that_no_engine_clones_yet(registry: Registry) -> None:
-    """The permission is there; what could use it is not."""
-    voice = cast(lesson(210.0), wanted(SPEAKER_00="amara"), registry).voices["SPEAKER_00"]
-    assert (voice.kind, voice.reason) == ("stock", NO_ENGINE)
+def test_without_a_registry_there_is_a_stock_voice_and_no_crash(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fail closed: a manifest from another machine names a consent that this one has never seen."""
+    monkeypatch.setenv("DUB_CONSENT", str(tmp_path / "none"))
+    monkeypatch.setenv("DUB_KEYS", str(tmp_path / "no-keys"))
+    target = job(tmp_path, people=AMARA, speakers={"single": "amara"})
+    assert len(key_of(target)) == 64
+    voice = casting_of(target, tmp_path, 205.0).voices["SPEAKER_00"]
+    assert voice.kind == "stock"
+    assert voice.reason not in (None, "", NO_ENGINE)
+    assert not (tmp_path / "none").exists()
 
 
 def test_required_consent_blocks_the_target(registry: Registry) -> None:
@@ -82,11 +192,23 @@ def test_required_consent_blocks_the_target(registry: Registry) -> None:
     assert cast(lesson(210.0), wanted(require=True), registry).voices["SPEAKER_00"].kind == "stock"
 
 
+def test_required_consent_is_known_before_anything_runs(registry: Registry, tmp_path: Path) -> None:
+    """`check` blocks the target; a granted one passes, and says so before diarization has heard a word."""
+    target = job(tmp_path, people=AMARA, speakers={"single": "amara"}, require_consent=True)
+    STAGE.check(target)
+    registry.revoke("amara-2026", "she asked")
+    with pytest.raises(ConsentRefused, match="revoked"):
+        STAGE.check(target)
+    unnamed = job(tmp_path, people={"ben": {}}, speakers={"single": "ben"}, require_consent=True)
+    with pytest.raises(ConsentRefused, match="no consent for ben") as refused:
+        STAGE.check(unnamed)
+    assert "consent: ID" in refused.value.remedy
+
+
 def test_low_and_high_speakers_get_low_and_high_voices() -> None:
-    """The setting comes near each speaker's own fundamental."""
-    voices = stock_voices("es", lesson(100.0, 210.0).speakers, dict.fromkeys(("SPEAKER_00", "SPEAKER_01"), "why"))
-    assert voices["SPEAKER_00"].name.startswith("es+m")
-    assert voices["SPEAKER_01"].name.startswith("es+f")
+    """A speaker of whom nothing was measured gets a low one."""
+    voices = stock_voices("es", lesson(100.0, 210.0, None).speakers, {f"SPEAKER_0{at}": "why" for at in range(3)})
+    assert [voice.name[:4] for voice in voices.values()] == ["es+m", "es+f", "es+m"]
 
 
 @pytest.mark.parametrize("hz", [None, 110.0, 118.0, 200.0])
@@ -96,6 +218,31 @@ def test_speakers_of_one_pitch_get_voices_of_their_own(hz: float | None) -> None
     voices = stock_voices("es", speakers, {speaker.label: "why" for speaker in speakers}).values()
     assert len({(voice.name, voice.pitch) for voice in voices}) == 9
     assert len({voice.name for voice in list(voices)[:4]}) == 4
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(60, 400)), max_size=12))
+def test_voices_lie_apart_and_near_their_speakers(pitches: list[float | None]) -> None:
+    """Each within a fifth of its speaker; up to four in a register two semitones from each other, in the same order."""
+    speakers = lesson(*pitches).speakers
+    placed = spread_pitches(speakers)
+    assert set(placed) == {speaker.label for speaker in speakers}
+    for low in (True, False):
+        group = sorted(
+            (speaker.pitch_hz or 106.0, placed[speaker.label])
+            for speaker in speakers
+            if ((speaker.pitch_hz or 106.0) < 145.0) == low
+        )
+        voices = [voice for _, voice in group]
+        assert all(1 / 1.2001 < voice / own < 1.2001 for own, voice in group)
+        if len(group) <= 4:
+            gaps = [math.log2(above / below) * 12 for below, above in pairwise(voices)]
+            assert all(gap > 1.999 for gap in gaps)
+
+
+def test_speakers_who_differ_already_are_not_moved() -> None:
+    """Two semitones and more apart, each voice is asked for at its speaker's own pitch."""
+    placed = spread_pitches(lesson(100.0, 120.0, 190.0, 230.0).speakers)
+    assert list(placed.values()) == pytest.approx([100.0, 120.0, 190.0, 230.0])
 
 
 @pytest.mark.parametrize(
@@ -114,8 +261,9 @@ def test_a_neighbouring_voice_is_named_in_the_record() -> None:
     assert voice.reason == "why; espeak-ng has no gl voice, its an reads"
 
 
-def test_a_language_without_a_voice_blocks_with_those_there_are() -> None:
-    """Better no dub than one in a wrong language."""
-    with pytest.raises(EngineUnavailable, match="no voice for xx") as missing:
-        stock_voices("xx", (), {})
-    assert "es-419" in missing.value.remedy
+def test_a_language_without_a_voice_blocks_with_those_there_are(tmp_path: Path) -> None:
+    """Better no dub than one in a wrong language; known before anything runs."""
+    for ask in (lambda: stock_voices("tlh", (), {}), lambda: STAGE.check(job(tmp_path, "tlh"))):
+        with pytest.raises(EngineUnavailable, match="no voice for tlh") as missing:
+            ask()
+        assert "es-419" in missing.value.remedy

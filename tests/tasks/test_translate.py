@@ -1,5 +1,7 @@
 """Translation by the Apertium that is installed."""
 
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -7,10 +9,13 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from manifests.errors import EngineUnavailable, InputError
-from manifests.script import Script, Utterance
+from manifests.model import Course, Job
+from manifests.script import Lines, Script, Utterance, dump, load
 from manifests.spans import Span
+from manifests.store import Store
 from tasks.engines import apertium
-from tasks.translate import translate
+from tasks.stage import Workbench
+from tasks.translate import STAGE, translate
 
 SIGNS = r'^$/[]@\<>{}"*#+~&%:;'
 
@@ -118,6 +123,94 @@ def test_a_mark_of_the_authors_is_not_taken_for_apertiums() -> None:
     assert answer.unknown == ()
 
 
+@pytest.mark.parametrize("target", ["es", "ca", "gl", "pt", "it"])
+def test_names_topics_and_addresses_are_not_translated(target: str) -> None:
+    """What no language owns comes through whole, also in chains; it is no unknown word."""
+    text = "Ask @joe-1 about #python, or call house_of() or write to joe.smith@example.org and see https://www.example.com/a?b=c_d."
+    (answer,) = apertium.translate([text], apertium.route("en", target))
+    for verbatim in ("@joe-1", "#python", "house_of()", "joe.smith@example.org", "https://www.example.com/a?b=c_d."):
+        assert verbatim in answer.text
+    assert answer.unknown == ()
+    only = ["@joe", "https://example.com/house", "#house"]
+    assert [each.text for each in apertium.translate(only, apertium.route("en", target))] == only
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "unknown"),
+    [
+        ("A zorgblat-driven house.", "es", ("zorgblat",)),
+        ("It is the blorf's.", "ca", ("blorf",)),
+        ("We use Blorfs' zorgblats.", "fr", ("Blorfs", "zorgblats")),
+        ("They pronoun it.", "gl", ("pronoun",)),
+    ],
+)
+def test_an_unknown_word_is_named_as_the_source_writes_it(text: str, target: str, unknown: tuple[str, ...]) -> None:
+    """Without what Apertium hangs on it behind a hyphen or an apostrophe, and whichever mark it sets."""
+    line = translate(script(text), target).lines[0]
+    assert tuple(check for check in line.checks if check.startswith("unknown word")) == tuple(
+        f"unknown word: {word}" for word in unknown
+    )
+    assert not set("*@#\\") & set(line.text)
+
+
+@pytest.mark.parametrize(
+    ("text", "target", "form"),
+    [
+        ("They tract it with the tracts.", "es", "vías"),
+        ("They tract it with the tracts.", "pt", "vías"),
+        ("They deflator it with the deflators.", "ca", "deflactor"),
+        ("They theologian it.", "gl", "teólogo"),
+    ],
+)
+def test_a_word_that_apertium_cannot_inflect_is_spoken_and_checked(text: str, target: str, form: str) -> None:
+    """Its `#` is in no text, nor handed to the second pair of a chain as a sign."""
+    line = translate(script(text), target).lines[0]
+    assert f"not inflected: {form}" in line.checks
+    assert "#" not in line.text
+
+
+def test_numbers_are_kept_in_every_chain() -> None:
+    """Years, decimals and percentages come out in the digits they went in."""
+    text = "In 1999 we had 3.5 apples, 12 plums and 50% of 2,048 pears."
+    for target in ("es", "ca", "gl", "pt", "it", "fr"):
+        (answer,) = apertium.translate([text], apertium.route("en", target))
+        assert sorted(re.findall(r"\d[\d.,]*\d|\d", answer.text)) == ["12", "1999", "2,048", "3.5", "50"], answer
+
+
+def test_a_line_may_hold_newlines_or_be_very_long_and_stays_one_line() -> None:
+    """Three thousand words come back as one text, and the next line is its own."""
+    long = "the plants need water and light " * 500
+    first, second, third = spanish("the house\r\nis\u2028big", long, "good morning")
+    assert (first, third) == ("la casa es grande", "buenos días")
+    assert second.count("planta") == 500
+    assert "\n" not in second
+
+
+def test_an_empty_script_has_no_lines() -> None:
+    """A lesson without speech; nor does one of signs alone need a translator."""
+    assert translate(Script("en", ()), "es").lines == ()
+    signs = ["", "…?!", "— 42 —", "😀", "^$", "  \n "]
+    assert spanish(*signs) == ["", "…?!", "— 42 —", "😀", "^$", ""]
+
+
+def test_the_stage_counts_what_is_unknown_and_its_key_names_the_way(tmp_path: Path) -> None:
+    """Another chain between the languages is another result; the notes are for tables."""
+    course = Course.model_validate(
+        {"course": "c", "source_language": "en", "targets": ["es"], "lessons": [{"media": "a.mp4"}]}
+    )
+    lesson = {"manifest": tmp_path, "course": course, "lesson": course.lessons[0], "lesson_id": "a"}
+    job = Job(**lesson, media=tmp_path, out=tmp_path, language="pt-BR")
+    assert asdict(STAGE.params(job)) == {"language": "pt-BR", "modes": ("eng-spa", "es-pt_BR")}
+    source = dump(script("The blargh and the zorg.", "The house."), tmp_path / "script.json")
+    bench = Workbench(Store(tmp_path / "store"), tmp_path)
+    made = STAGE.run(STAGE.params(job), {"transcribe/script.json": source}, bench)
+    lines = load(Lines, made.outputs["lines.json"])
+    assert (lines.language, [line.id for line in lines.lines]) == ("pt-BR", ["1", "2"])
+    assert made.notes == {"unknown_words": 2}
+    with pytest.raises(EngineUnavailable, match="no way from en to ja"):
+        STAGE.check(job.model_copy(update={"language": "ja"}))
+
+
 @settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @example(texts=["[:1:]", "a[", "]b", "\x00", "end \\", "\\", "the", "I'm"])
 @given(
@@ -140,6 +233,9 @@ def test_a_missing_apertium_is_named_with_its_package(monkeypatch: pytest.Monkey
     """An operator reads what to install."""
     pairs = apertium.route("en", "es")
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(EngineUnavailable, match="Apertium is not installed") as missing:
-        apertium.translate(["hello"], pairs)
-    assert "apt-get install apertium" in missing.value.remedy
+    apertium.installed.cache_clear()
+    apertium.version.cache_clear()
+    for ask in (lambda: apertium.translate(["hello"], pairs), apertium.version, lambda: apertium.route("en", "es")):
+        with pytest.raises(EngineUnavailable, match="Apertium is not installed") as missing:
+            ask()
+        assert "sudo apt-get install apertium" in missing.value.remedy

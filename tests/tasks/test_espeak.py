@@ -22,12 +22,12 @@ SENTENCE = "Las plantas convierten la luz del sol en energía."
 
 
 def median_hz(path: Path) -> float:
-    """Median fundamental frequency of the voiced speech in a file, by WORLD's harvest."""
+    """Median fundamental frequency of the voiced speech in a file, by WORLD's dio."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which warns that it will go
         import pyworld
     sound, rate = soundfile.read(path)
-    contour, _ = pyworld.harvest(soxr.resample(sound, rate, 8000), 8000, 60.0, 400.0)
+    contour, _ = pyworld.dio(soxr.resample(sound, rate, 8000), 8000, 60.0, 400.0)
     return float(np.median(contour[contour > 0]))
 
 

@@ -68,11 +68,11 @@ def heard(bench: Workbench, take: Take) -> np.ndarray:
 
 
 def median_hz(sound: np.ndarray) -> float:
-    """Median fundamental frequency of voiced speech, by WORLD's harvest."""
+    """Median fundamental frequency of voiced speech, by WORLD's dio."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which warns that it will go
         import pyworld
-    contour, _ = pyworld.harvest(soxr.resample(sound, RATE, 8000), 8000, 60.0, 400.0)
+    contour, _ = pyworld.dio(soxr.resample(sound, RATE, 8000), 8000, 60.0, 400.0)
     return float(np.median(contour[contour > 0]))
 
 

@@ -1,6 +1,7 @@
 """Translation by the Apertium that is installed."""
 
 import re
+import time
 from dataclasses import asdict
 from pathlib import Path
 
@@ -184,6 +185,14 @@ def test_a_line_may_hold_newlines_or_be_very_long_and_stays_one_line() -> None:
     assert (first, third) == ("la casa es grande", "buenos días")
     assert second.count("planta") == 500
     assert "\n" not in second
+
+
+def test_a_line_without_an_end_does_not_hold_up_the_others() -> None:
+    """What looks like the beginning of an address or a name, 50,000 signs long, is looked through in a moment."""
+    for text in ("_" * 50_000 + "😀", "1." * 25_000, "1_" * 25_000, "@" * 50_000, "1+" * 25_000 + "@"):
+        begun = time.monotonic()
+        assert spanish(text) == [text]
+        assert time.monotonic() - begun < 5
 
 
 def test_an_empty_script_has_no_lines() -> None:

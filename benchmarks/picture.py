@@ -53,8 +53,8 @@ def main() -> None:
             span = line[which]
             axis.axvspan(span["start"], span["end"], color=SPEAKERS.get(line["speaker"], "#666"), alpha=0.25, lw=0)
             note = line["id"] if which == "source" else f"{line['id']}\n{span['rate']:.2f}x"
-            axis.text((span["start"] + span["end"]) / 2, 0.62, note, ha="center", va="center", fontsize=8)
-        axis.set(xlim=(0, len(wave) / RATE), ylim=(-0.8, 0.8), yticks=[], ylabel=title)
+            axis.text((span["start"] + span["end"]) / 2, 1.05, note, ha="center", va="center", fontsize=8)
+        axis.set(xlim=(0, len(wave) / RATE), ylim=(-0.8, 1.4), yticks=[], ylabel=title)
     axes[2].set_xlabel("seconds; each colour is a speaker, below each line's number its rate")
     figure.savefig(asked.picture, dpi=80)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -74,12 +75,18 @@ def print_rows(console: Console, course: str, rows: Iterable[TargetRow]) -> None
 
 def _what(row: TargetRow) -> str:
     if row.state == "done":
-        return row.output
+        return _nearby(row.output)
     if row.message:
         return f"{row.stage}: {row.message}" if row.stage else row.message
     return "; ".join(
         (f"line {problem['line']}: " if problem.get("line") else "") + problem["message"] for problem in row.problems
     )
+
+
+def _nearby(output: str) -> str:
+    """A path as short as it can be said from here."""
+    path = Path(output)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else output
 
 
 def _plain(text: str) -> str:

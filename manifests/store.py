@@ -15,7 +15,7 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,7 +79,7 @@ class Store:
                 (root / part).mkdir(parents=True, exist_ok=True)
 
     @contextmanager
-    def scratch(self) -> Iterator[Path]:
+    def scratch(self) -> Generator[Path]:
         """A temporary folder on the store's own disk, so that what is made there can be moved in; gone afterwards."""
         with _explained("write to", self.root):
             folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
@@ -196,7 +196,7 @@ def _flush(path: Path) -> None:
 
 
 @contextmanager
-def _explained(verb: str, root: Path) -> Iterator[None]:
+def _explained(verb: str, root: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -20,7 +20,7 @@ TARGETS = [(lesson, language) for lesson in ("lesson-01-water", "lesson-02-light
 
 def test_the_demo_prints_where_each_finished_video_lies(demo):
     """Every video stands on a line of its own on stdout, unwrapped, and is there."""
-    folder, ran = demo
+    _, ran = demo
     assert ran.code == 0, ran.err
     names = [Path(line).name for line in ran.out.splitlines()[-6:]]
     assert sorted(names) == sorted(

@@ -112,7 +112,7 @@ def probe(path: Path, *, needs_sound: bool = True) -> Media:
     Raises MediaError where the file is missing, empty, a folder, unreadable, cut short or no media; and, unless
     `needs_sound` is false, where it has no audio stream.
     """
-    _check_file(path)
+    check_file(path)
     _check_whole(path)
     try:
         answer = run_program(
@@ -128,7 +128,8 @@ def probe(path: Path, *, needs_sound: bool = True) -> Media:
     return media
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise MediaError where a file is missing, a folder, unreadable or empty."""
     if path.is_dir():
         raise MediaError(
             f"{path} is a folder, not a media file.", remedy="Name the files in it: `media: folder/*.mp4`."

@@ -8,10 +8,11 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from manifests.errors import ConsentRefused, DubError, EngineUnavailable, StageFailed, StoreError
+from manifests.errors import ConsentRefused, DubError, EngineUnavailable, MediaError, StageFailed, StoreError
 from manifests.model import Job
 from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
+from tasks.media import check_file
 from tasks.stage import Stage, Workbench
 
 
@@ -48,12 +49,25 @@ def media_seconds(products: Products) -> float | None:
 
 
 def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
-    """The stage's key for this job, and the digests of its inputs by name. Raises what reading the source raises."""
+    """The stage's key for this job, and the digests of its inputs by name.
+
+    Raises MediaError for a source that cannot be read, InputError for one that changes while it is.
+    """
     digests = {
-        name: workspace.digests.of(job.media) if name == "source" else Ref.named(products.objects[name]).digest
+        name: _source_digest(job, workspace) if name == "source" else Ref.named(products.objects[name]).digest
         for name in stage.needs
     }
     return stage.key(job, digests), digests
+
+
+def _source_digest(job: Job, workspace: Workspace) -> str:
+    try:
+        return workspace.digests.of(job.media)
+    except OSError as error:
+        check_file(job.media)
+        raise MediaError(
+            f"{job.media} cannot be read: {error.strerror or error}.", remedy="Copy it again, or mend its disk."
+        ) from error
 
 
 def standing(stage: Stage, key: str, workspace: Workspace) -> Commit | None:

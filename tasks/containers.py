@@ -118,6 +118,12 @@ class Encoding:
 
 LOSSY_LIMITS = {"aac": 256_000, "libopus": 256_000, "libmp3lame": 160_000}
 """Most bits a second and channel; a lossy source rarely has more, and nobody hears more."""
+AAC_LAYOUTS = {
+    "5.1(side)": "5.1", "5.0(side)": "5.0", "7.1(wide)": "7.1",
+    "3.1": "5.1", "4.1": "5.1", "6.0": "7.1", "6.1": "7.1", "7.0": "7.1",
+}  # fmt: skip
+"""Layouts that AAC has no number for. ffmpeg would describe them in a form that most players, and its own decoder, give
+back as unnamed channels; every channel has its place in the layout that stands here instead."""
 MP3_RATES = (96, 112, 128, 160, 192, 224, 256, 320)
 
 
@@ -134,7 +140,7 @@ def encoding(container: Container, sound: MediaStream) -> Encoding:
     if vorbis_family or container.family == "webm" or container.muxer in {"ogg", "opus"}:
         front = {"5.1(side)": "5.1", "5.0(side)": "5.0", "quad(side)": "quad"}.get(sound.layout)
         return Encoding("libopus", _bit_rate("libopus", sound, sound.channels), layout=front)
-    return Encoding("aac", _bit_rate("aac", sound, sound.channels))
+    return Encoding("aac", _bit_rate("aac", sound, sound.channels), layout=AAC_LAYOUTS.get(sound.layout))
 
 
 def _kept_lossless(container: Container, sound: MediaStream) -> Encoding | None:

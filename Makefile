@@ -5,7 +5,7 @@ demo: setup
 	.venv/bin/dub demo
 
 test: setup lint types
-	.venv/bin/python -m pytest -n 2 --dist loadgroup
+	.venv/bin/python -m pytest -n 2 --dist loadfile
 
 setup:
 	@infra/bootstrap.sh

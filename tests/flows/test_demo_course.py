@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
+pytestmark = pytest.mark.slow
 
 TARGETS = [(lesson, language) for lesson in ("lesson-01-water", "lesson-02-light") for language in ("es", "ca")]
 

@@ -124,6 +124,8 @@ AAC_LAYOUTS = {
 }  # fmt: skip
 """Layouts that AAC has no number for. ffmpeg would describe them in a form that most players, and its own decoder, give
 back as unnamed channels; every channel has its place in the layout that stands here instead."""
+NAMELESS = {5: "5.0(side)", 6: "5.1(side)", 7: "6.1"}
+"""Layouts that FLAC, in which the dub comes, gives so many channels where the source does not name them."""
 MP3_RATES = (96, 112, 128, 160, 192, 224, 256, 320)
 
 
@@ -136,11 +138,12 @@ def encoding(container: Container, sound: MediaStream) -> Encoding:
         rate = _bit_rate("libmp3lame", sound, min(2, sound.channels))
         allowed = next((step * 1000 for step in MP3_RATES if step * 1000 >= rate), 320_000)
         return Encoding("libmp3lame", allowed, layout="stereo" if sound.channels > 2 else None)
+    layout = sound.layout or NAMELESS.get(sound.channels, "")
     vorbis_family = container.family == "matroska" and sound.codec in {"opus", "vorbis"}
     if vorbis_family or container.family == "webm" or container.muxer in {"ogg", "opus"}:
-        front = {"5.1(side)": "5.1", "5.0(side)": "5.0", "quad(side)": "quad"}.get(sound.layout)
+        front = {"5.1(side)": "5.1", "5.0(side)": "5.0", "quad(side)": "quad"}.get(layout)
         return Encoding("libopus", _bit_rate("libopus", sound, sound.channels), layout=front)
-    return Encoding("aac", _bit_rate("aac", sound, sound.channels), layout=AAC_LAYOUTS.get(sound.layout))
+    return Encoding("aac", _bit_rate("aac", sound, sound.channels), layout=AAC_LAYOUTS.get(layout))
 
 
 def _kept_lossless(container: Container, sound: MediaStream) -> Encoding | None:

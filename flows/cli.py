@@ -12,6 +12,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from flows.consent_commands import consent
+
 app = typer.Typer(
     name="dub",
     no_args_is_help=True,
@@ -21,6 +23,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Dub libraries of course videos into other languages, unattended, in consented voices only.",
 )
+app.add_typer(consent, name="consent")
 
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The course's manifest, .yaml or .csv.")]
 Only = Annotated[
@@ -135,6 +138,20 @@ def status(manifest: Manifest, workspace: WorkspaceFolder = None, as_json: AsJso
     from flows.asking import show_status
 
     show_status(manifest, workspace, as_json)
+
+
+@app.command()
+def verify(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A media file, ours or anybody's.")],
+    as_json: AsJson = False,
+) -> None:
+    """Say what a media file says about itself: content credentials, watermark, tags; and one verdict.
+
+    Example: dub verify out/intro-biology/lesson-01.es.mp4
+    """
+    from flows.verifying import show_verdict
+
+    show_verdict(file, as_json)
 
 
 @app.command()

@@ -1,0 +1,180 @@
+"""`dub consent revoke`: end a consent, say which finished outputs used the voice, and erase what derives from it.
+
+The registry comes first, so that nothing new is synthesized; then the outputs are printed, while the store still knows
+them; then the voice is erased from every workspace that used it. Revoking again does the rest of what was interrupted.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+
+from flows.consenting import print_json, say
+from flows.standing import UNFINISHED
+from manifests.errors import DubError, InputError
+from manifests.store import Store
+from manifests.workspace import locate
+from voiceclone.erasure import Delivered, Erased, erase, outputs_of
+from voiceclone.private import RegistryError
+from voiceclone.registry import Registry
+from voiceclone.workspaces import known
+
+
+@dataclass(slots=True)
+class Reached:
+    """A workspace that a revocation reached, and what it did there."""
+
+    root: Path
+    outputs: tuple[Delivered, ...] = ()
+    erased: Erased | None = None
+    busy: bool = False
+    """Whether a run is at work there."""
+    problems: list[str] = field(default_factory=list[str])
+
+    def as_dict(self) -> dict[str, Any]:
+        erased = self.erased
+        return {
+            "workspace": str(self.root),
+            "commits": len(erased.commits) if erased else 0,
+            "objects": len(erased.objects) if erased else 0,
+            "kept": len(erased.kept) if erased else 0,
+            "folders": [str(folder) for folder in erased.folders] if erased else [],
+            "busy": self.busy,
+            "problems": self.problems,
+        }
+
+
+def revoke_consent(
+    consent: str,
+    *,
+    reason: str,
+    by: Literal["subject", "operator", "authority"],
+    workspaces: Sequence[Path],
+    json_wanted: bool,
+) -> None:
+    """Revoke, list, erase; exit 3 where a workspace could not be cleared, once all others are."""
+    for folder in workspaces:
+        if not (folder.expanduser() / "store").is_dir():
+            raise InputError(f"{folder} is not a workspace.", remedy="Give the folder that holds `store/`.")
+    registry = Registry.default()
+    record = registry.revoke(consent, reason, by)
+    problems: list[str] = []
+    reached = [Reached(root) for root in _roots(registry, record.person, workspaces, problems)]
+    for each in reached:
+        _attempt(each, lambda each=each: _list(each, record.person))
+    outputs = [(each.root, output) for each in reached for output in each.outputs]
+    if not json_wanted:
+        for _, output in outputs:
+            say(str(output.path))
+        sys.stdout.flush()
+    for each in reached:
+        _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))
+    problems += [f"{each.root}: {problem}" for each in reached for problem in each.problems]
+    if json_wanted:
+        print_json(
+            {
+                "consent": consent,
+                "person": record.person,
+                "status": record.status,
+                "outputs": [
+                    {"path": str(output.path), "sha256": output.sha256, "there": output.there, "workspace": str(root)}
+                    for root, output in outputs
+                ],
+                "erased": [each.as_dict() for each in reached],
+                "problems": problems,
+            }
+        )
+    else:
+        _report(consent, record.person, len(outputs), reached)
+    for problem in problems:
+        _note(problem)
+    if problems:
+        raise typer.Exit(UNFINISHED)
+
+
+def _roots(registry: Registry, person: str, workspaces: Sequence[Path], problems: list[str]) -> tuple[Path, ...]:
+    """The workspaces that the registry knows, those that were named, and this folder's own; those that are there."""
+    roots = {folder.expanduser().absolute() for folder in workspaces}
+    roots.add(locate(Path.cwd() / "course.yaml"))
+    try:
+        listed = known(registry.root, person)
+    except RegistryError as error:
+        problems.append(f"{error} Name the workspaces with --workspace.")
+    else:
+        roots |= set(listed.folders)
+        if listed.unreadable:
+            problems.append(
+                f"{listed.unreadable} lines of the registry's list of workspaces cannot be read; name any other "
+                "workspace that used the voice with --workspace."
+            )
+    return tuple(sorted({root.resolve() for root in roots if root.is_dir()}))
+
+
+def _attempt(reached: Reached, work: Any) -> None:
+    """What is wrong in one workspace does not keep the voice in the others."""
+    try:
+        work()
+    except (DubError, OSError) as error:
+        reached.problems.append(str(error))
+
+
+def _list(reached: Reached, person: str) -> None:
+    if (reached.root / "store").is_dir():
+        reached.outputs = outputs_of(Store(reached.root / "store"), person)
+
+
+def _erase(reached: Reached, person: str, registry: Registry, consent: str) -> None:
+    if not (reached.root / "store").is_dir() and not (reached.root / "voices").is_dir():
+        return
+    reached.erased = erase(
+        person,
+        store=Store(reached.root / "store"),
+        registry=registry,
+        consents=[consent],
+        enrolments=[reached.root / "voices"],
+    )
+    reached.busy = _busy(reached.root)
+    if reached.busy:
+        reached.problems.append(
+            "a run is at work there, which makes nothing more in this voice; revoke again when it has ended, to erase "
+            "what it had in hand."
+        )
+
+
+def _busy(root: Path) -> bool:
+    """Whether a run holds the workspace."""
+    try:
+        descriptor = os.open(root / "run.lock", os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _report(consent: str, person: str, outputs: int, reached: Sequence[Reached]) -> None:
+    _note(f"{consent} is revoked; {outputs} finished {'file' if outputs == 1 else 'files'} used the voice of {person}.")
+    for each in reached:
+        if (erased := each.erased) is not None and (erased.commits or erased.objects or erased.folders):
+            what = f"{len(erased.objects)} objects of {len(erased.commits)} results"
+            folders = "".join(f", and {folder}" for folder in erased.folders)
+            _note(f"{each.root}: erased {what}{folders}.")
+        elif erased is not None:
+            _note(f"{each.root}: nothing there derives from the voice.")
+    if outputs:
+        _note("Finished files stay where they are: the next `dub run` of their course replaces or withdraws them.")
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -118,18 +120,34 @@ def perform(
         return Outcome(stage.name, commit, cached=False, seconds=commit.seconds)
     except DubError as error:
         raise error.about(lesson=job.name, stage=stage.name) from error.__cause__
-    except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        raise StoreError(
-            f"{error.strerror or error}{where}.",
-            remedy="Mend that and run again: what is finished is kept.",
-            lesson=job.name,
-            stage=stage.name,
-        ) from error
     except Exception as error:
+        if (full := _out_of_space(error, workspace)) is not None:
+            raise full.about(lesson=job.name, stage=stage.name) from error
+        if isinstance(error, OSError):
+            raise _system_says(error).about(lesson=job.name, stage=stage.name) from error
         raise StageFailed(
             f"{type(error).__name__}: {error}", lesson=job.name, stage=stage.name, remedy="This is a defect of dubflow."
         ) from error
+
+
+def _out_of_space(error: Exception, workspace: Workspace) -> StoreError | None:
+    """The error of a workspace whose disk is full, as the system, SQLite or libsndfile put it; else None."""
+    if isinstance(error, OSError):
+        elsewhere = error.filename and not Path(str(error.filename)).is_relative_to(workspace.root)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT) and not elsewhere
+    else:
+        full = re.search("No space left on device|database or disk is full", str(error)) is not None
+    if not full:
+        return None
+    return StoreError(
+        f"no space is left for the workspace {workspace.root}.",
+        remedy="Free some space, or choose another folder with --workspace.",
+    )
+
+
+def _system_says(error: OSError) -> StoreError:
+    where = f" ({error.filename})" if error.filename else ""
+    return StoreError(f"{error.strerror or error}{where}.", remedy="Mend that and run again: what is finished is kept.")
 
 
 def _run(

@@ -20,7 +20,12 @@ def dub_course(order: Order, course: str) -> None:
     """Bring the course up to date as ordered. Raises Incomplete when a target did not finish."""
     lessons = wanted(order).lessons
     at_once = max(1, min(order.cores, len(lessons)))
-    watcher().expect(sum(len(LESSON_STAGES) + len(TARGET_STAGES) * len(item.languages) for item in lessons))
+    watcher().expect(
+        stage.name
+        for item in lessons
+        for stages, times in ((LESSON_STAGES, 1), (TARGET_STAGES, len(item.languages)))
+        for stage in stages * times
+    )
     outcomes = side_by_side(
         lambda item: dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once)), lessons, at_once
     )

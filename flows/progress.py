@@ -8,19 +8,18 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeElapsedColumn
-from rich.text import Text
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 
 class Watcher(Protocol):
     """Hears what stages do. Called from several threads."""
 
-    def expect(self, stages: int) -> None: ...
+    def expect(self, stages: Iterable[str]) -> None: ...
     def started(self, name: str, stage: str) -> None: ...
     def share(self, name: str, stage: str, done: float) -> None: ...
     def finished(self, name: str, stage: str, seconds: float, cached: bool) -> None: ...
@@ -30,7 +29,7 @@ class Watcher(Protocol):
 class Silent:
     """Nobody watches."""
 
-    def expect(self, stages: int) -> None: ...
+    def expect(self, stages: Iterable[str]) -> None: ...
     def started(self, name: str, stage: str) -> None: ...
     def share(self, name: str, stage: str, done: float) -> None: ...
     def finished(self, name: str, stage: str, seconds: float, cached: bool) -> None: ...
@@ -55,6 +54,10 @@ class Lines(Silent):
         self._say(f"{name}  {stage}  failed: {message}")
 
 
+WEIGHTS = {"split": 1, "diarize": 30, "transcribe": 30, "mix": 8, "remux": 6, "multi": 6, "verify": 2}
+"""What share of the work a stage is, from the times of a 10-minute lesson (benchmarks/lesson.py); 1 where not named."""
+
+
 class Bars(Silent):
     """A bar for the whole and one for each stage at work."""
 
@@ -62,15 +65,16 @@ class Bars(Silent):
         self._progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
             TimeElapsedColumn(),
-            _Remaining(),
+            TextColumn("{task.fields[note]}"),
             console=console,
             transient=True,
         )
         self._lock = threading.Lock()
-        self._whole = self._progress.add_task("all stages", total=None)
-        self._bars: dict[tuple[str, str], int] = {}
+        self._whole = self._progress.add_task("starting", total=None, note="")
+        self._bars: dict[tuple[str, str], TaskID] = {}
+        self._total = self._done = 0.0
+        self._begun = time.monotonic()
 
     def __enter__(self) -> Bars:
         self._progress.start()
@@ -79,46 +83,48 @@ class Bars(Silent):
     def __exit__(self, *_: object) -> None:
         self._progress.stop()
 
-    def expect(self, stages: int) -> None:
-        self._progress.update(self._progress.task_ids[0], total=stages)
+    def expect(self, stages: Iterable[str]) -> None:
+        self._total = float(sum(WEIGHTS.get(stage, 1) for stage in stages))
+        self._begun = time.monotonic()
+        self._progress.update(self._whole, total=self._total, description="all stages")
 
     def started(self, name: str, stage: str) -> None:
         with self._lock:
-            self._bars[name, stage] = self._progress.add_task(f"  {name}  {stage}", total=100)
+            self._bars[name, stage] = self._progress.add_task(f"  {name}  {stage}", total=1.0, note="")
 
     def share(self, name: str, stage: str, done: float) -> None:
         bar = self._bars.get((name, stage))
         if bar is not None:
-            self._progress.update(self._progress.task_ids[self._index(bar)], completed=round(100 * done))
+            self._progress.update(bar, completed=done)
 
     def finished(self, name: str, stage: str, seconds: float, cached: bool) -> None:
-        self._close(name, stage)
         if not cached:
             self._progress.console.print(f"{name}  {stage}  {seconds:.1f} s", markup=False, highlight=False)
+        self._close(name, stage, counts=not cached)
 
     def broken(self, name: str, stage: str, message: str) -> None:
-        self._close(name, stage)
+        self._close(name, stage, counts=False)
         self._progress.console.print(f"{name}  {stage}  failed: {message}", markup=False, highlight=False, style="red")
 
-    def _index(self, bar: int) -> int:
-        return list(self._progress.task_ids).index(bar)  # pyright: ignore[reportArgumentType]  (TaskID is an int)
-
-    def _close(self, name: str, stage: str) -> None:
+    def _close(self, name: str, stage: str, counts: bool) -> None:
+        """Count a stage as done, or take it out of the sum: what was cached says nothing about the pace."""
+        weight = WEIGHTS.get(stage, 1)
         with self._lock:
             bar = self._bars.pop((name, stage), None)
             if bar is not None:
-                self._progress.remove_task(self._progress.task_ids[self._index(bar)])
-            self._progress.advance(self._progress.task_ids[0])
+                self._progress.remove_task(bar)
+            if counts:
+                self._done += weight
+            else:
+                self._total = max(self._done, self._total - weight)
+            self._progress.update(self._whole, completed=self._done, total=self._total, note=self._left())
 
-
-class _Remaining(ProgressColumn):
-    """How long the rest will take, from the pace so far; nothing for single stages."""
-
-    def render(self, task: Task) -> Text:
-        if task.id != 0 or not task.total or not task.completed or not task.elapsed:
-            return Text("")
-        left = task.elapsed / task.completed * (task.total - task.completed)
-        return Text(f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left")
+    def _left(self) -> str:
+        """How long the rest will take at the pace so far."""
+        if not self._done:
+            return ""
+        left = (time.monotonic() - self._begun) / self._done * (self._total - self._done)
+        return f"about {left:.0f} s left" if left < 90 else f"about {left / 60:.0f} min left"
 
 
 _watcher: Watcher = Silent()

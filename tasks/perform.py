@@ -38,16 +38,19 @@ class Products:
     objects: Mapping[str, str] = field(default_factory=dict[str, str])
     """`split/speech.wav` to the store's object name."""
     outcomes: Mapping[str, Outcome] = field(default_factory=dict[str, Outcome])
+    people: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    """Output to the people whose cloned voices it carries, where there are any."""
 
     def plus(self, outcome: Outcome) -> Products:
         made = {f"{outcome.stage}/{name}": ref for name, ref in outcome.commit.outputs.items()}
-        return Products({**self.objects, **made}, {**self.outcomes, outcome.stage: outcome})
+        carried = dict.fromkeys(made, outcome.commit.people) if outcome.commit.people else {}
+        return Products({**self.objects, **made}, {**self.outcomes, outcome.stage: outcome}, {**self.people, **carried})
 
 
 def media_seconds(products: Products) -> float | None:
     """How long the lesson plays, where it has been split."""
     split = products.outcomes.get("split")
-    return split.commit.notes.get("media_seconds") if split else None
+    return split.commit.notes.get("duration_s") if split else None
 
 
 def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
@@ -182,7 +185,8 @@ def _run(
         outputs=outputs,
         objects=made.objects,
         delivered={str(path): sha256 for path, sha256 in made.delivered.items()},
-        people=tuple(sorted(made.people)),
+        # Whatever is made from a person's voice carries it: a revocation must find stems, mixes and videos too.
+        people=tuple(sorted(made.people.union(*(products.people.get(name, ()) for name in stage.needs)))),
         engine=engine.as_dict() if engine else {},
         seconds=round(time.monotonic() - started, 3),
         notes={

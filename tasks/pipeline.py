@@ -37,6 +37,7 @@ def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Produ
     if len(languages) < 2 or not lesson.complete:
         return None
     objects = dict(lesson.products.objects)
+    people: dict[str, tuple[str, ...]] = {}
     media = load(Media, workspace.store.get(objects["split/media.json"]))
     if not remux.holds_many(media, job.course.delivery.container):
         return None
@@ -46,4 +47,5 @@ def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Produ
         if not made.complete:
             return None
         objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}
-    return remux.multi_stage(languages), Products(objects, lesson.products.outcomes)
+        people |= {f"{language}:{name}": carried for name, carried in made.products.people.items()}
+    return remux.multi_stage(languages), Products(objects, lesson.products.outcomes, people)

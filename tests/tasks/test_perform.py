@@ -1,0 +1,137 @@
+"""One mechanism for reruns, crashes and changes: keys, commits, and whose voice an object carries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from manifests.errors import EngineUnavailable, StageFailed
+from manifests.model import Course, Job, Lesson
+from manifests.workspace import Workspace
+from tasks.perform import Products, perform
+from tasks.plan import walk
+from tasks.stage import Made, Stage, Workbench
+
+
+@dataclass(frozen=True)
+class Params:
+    word: str = "one"
+
+
+def writer(
+    name: str, needs: tuple[str, ...] = ("source",), *, word: str = "one", people: tuple[str, ...] = ()
+) -> Stage:
+    """A stage that writes its word and what it was given."""
+
+    def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+        out = bench.scratch / "out.txt"
+        out.write_text(params.word + "".join(path.read_text() for path in inputs.values()))
+        return Made({"out.txt": out}, people=frozenset(people))
+
+    return Stage(name, 1, "lesson", needs, ("out.txt",), lambda job: Params(word), run)
+
+
+@pytest.fixture
+def space(tmp_path: Path) -> Workspace:
+    return Workspace.open(tmp_path / "workspace")
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    media = tmp_path / "lesson.txt"
+    media.write_text("source")
+    lesson = Lesson(media="lesson.txt")
+    return Job(
+        manifest=tmp_path / "course.yaml",
+        course=Course(course="c", targets=("es",), lessons=(lesson,)),
+        lesson=lesson,
+        lesson_id="lesson",
+        media=media,
+        out=tmp_path / "out",
+    )
+
+
+def test_a_stage_runs_once_for_the_same_inputs_and_parameters(space: Workspace, job: Job) -> None:
+    """The second time its result comes from the store."""
+    assert [perform(writer("a"), job, Products(), space).cached for _ in range(2)] == [False, True]
+
+
+def test_a_changed_parameter_is_another_result(space: Workspace, job: Job) -> None:
+    """Both results are kept, and going back is free."""
+    words = ("one", "two", "one")
+    assert [perform(writer("a", word=word), job, Products(), space).cached for word in words] == [False, False, True]
+
+
+def test_new_bytes_under_the_same_name_are_noticed(space: Workspace, job: Job) -> None:
+    """A path is not its content."""
+    perform(writer("a"), job, Products(), space)
+    job.media.write_text("other")
+    assert not perform(writer("a"), job, Products(), space).cached
+
+
+def test_a_forced_stage_runs_again(space: Workspace, job: Job) -> None:
+    """Whatever is in the store."""
+    perform(writer("a"), job, Products(), space)
+    assert not perform(writer("a"), job, Products(), space, force=True).cached
+
+
+def test_a_lost_object_is_made_again(space: Workspace, job: Job) -> None:
+    """A commit whose object is gone does not count."""
+    made = perform(writer("a"), job, Products(), space)
+    space.store.get(made.commit.outputs["out.txt"]).unlink()
+    assert not perform(writer("a"), job, Products(), space).cached
+
+
+def test_what_is_made_from_a_voice_carries_it(space: Workspace, job: Job) -> None:
+    """A revocation finds every object that came of a person's voice, however many stages later."""
+    products = Products().plus(perform(writer("voice", people=("amara",)), job, Products(), space))
+    products = products.plus(perform(writer("mix", ("voice/out.txt",)), job, products, space))
+    other = perform(writer("other"), job, products, space)
+    video = perform(writer("video", ("mix/out.txt", "source")), job, products, space)
+    assert (video.commit.people, other.commit.people) == (("amara",), ())
+
+
+def test_a_plan_follows_the_store_without_running_anything(space: Workspace, job: Job) -> None:
+    """What is there is cached; the first that is not is to run, and the rest follows."""
+    stages = (writer("a"), writer("b", ("a/out.txt",)), writer("c", ("b/out.txt",)))
+    perform(stages[0], job, Products(), space)
+    steps = walk(stages, job, space).steps
+    assert [(step.stage, step.state, step.why) for step in steps] == [
+        ("a", "cached", ""),
+        ("b", "run", "not made yet"),
+        ("c", "run", "follows"),
+    ]
+
+
+def test_a_plan_says_which_input_changed(space: Workspace, job: Job) -> None:
+    """By the name of the input."""
+    perform(writer("a"), job, Products(), space)
+    job.media.write_text("other")
+    steps = walk((writer("a"),), job, space, last_keys=space.ledger.keys("c")).steps
+    assert steps[0].why == "source changed"
+
+
+def test_a_blocked_stage_says_so_before_anything_runs(space: Workspace, job: Job) -> None:
+    """What a stage lacks is known to the plan."""
+
+    def lacking(_: Job) -> None:
+        raise EngineUnavailable("no engine.", remedy="Install it.")
+
+    stage = Stage("a", 1, "lesson", ("source",), ("out.txt",), lambda job: Params(), writer("a").run, check=lacking)
+    assert [(step.state, step.why) for step in walk((stage,), job, space).steps] == [
+        ("blocked", "no engine. Install it.")
+    ]
+
+
+def test_whatever_breaks_in_a_stage_names_lesson_and_stage(space: Workspace, job: Job) -> None:
+    """A defect is told as one, and the ledger remembers the attempt."""
+
+    def broken(*_: object) -> Made:
+        raise KeyError("gone")
+
+    stage = Stage("a", 1, "lesson", ("source",), ("out.txt",), lambda job: Params(), broken)
+    with pytest.raises(StageFailed, match="KeyError: 'gone'") as told:
+        perform(stage, job, Products(), space)
+    assert (told.value.lesson, told.value.stage) == ("lesson", "a")
+    assert space.ledger.attempts("c", "lesson", "", "a") == 1

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from manifests.document import At
-from manifests.model import Course, Delivery, Lesson, Part, Person, Speakers, Timing
+from manifests.model import Course, Delivery, Disclosure, Lesson, Part, Person, Speakers, Timing
 from manifests.names import name_fault
 
 _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
@@ -22,6 +22,7 @@ _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
     (("people", "*"), Person),
     (("speakers",), Speakers),
     (("delivery",), Delivery),
+    (("delivery", "disclosure"), Disclosure),
     (("timing",), Timing),
     (("lessons", "*"), Lesson),
     (("lessons", "*", "speakers"), Speakers),
@@ -34,6 +35,7 @@ _EXAMPLES: Final[Mapping[At, str]] = {
     ("people", "*"): "amara: {consent: amara-2026}",
     ("speakers",): "speakers: auto, or {single: amara}",
     ("delivery",): "delivery: {loudness: web}",
+    ("delivery", "disclosure"): "disclosure: {watermark: false, reason: marked elsewhere}",
     ("delivery", "subtitles"): "subtitles: [srt, embedded]",
     ("timing",): "timing: {hard_max: 1.4}",
     ("quality",): "quality: {}",

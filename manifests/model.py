@@ -59,6 +59,24 @@ class Speakers(Part):
     num_speakers: int | None = Field(default=None, ge=1, le=20, description="Exactly so many people speak.")
 
 
+class Disclosure(Part):
+    """How a dub says that its speech is synthetic. Laws ask for most of it: switching one off takes a reason."""
+
+    watermark: bool = Field(default=True, description="An inaudible mark in all synthetic speech.")
+    credentials: bool = Field(default=True, description="Signed content credentials (C2PA), in the file or beside it.")
+    tags: bool = Field(default=True, description="A sentence that says so in the file's comment tag.")
+    subtitle: bool = Field(default=True, description="The same sentence before the first subtitle, or with it.")
+    spoken: bool = Field(default=False, description="The same sentence, spoken before the first line.")
+    reason: Text | None = Field(
+        default=None, description="Why one of the first four is switched off; the record of every dub repeats it."
+    )
+
+    @property
+    def switched_off(self) -> tuple[str, ...]:
+        """Names of what is on by default and is not here."""
+        return tuple(name for name in ("watermark", "credentials", "tags", "subtitle") if not getattr(self, name))
+
+
 class Delivery(Part):
     """What the finished file is."""
 
@@ -74,6 +92,9 @@ class Delivery(Part):
     background: Literal["auto", "room_tone"] = Field(default="auto", description="What is heard under the dub.")
     subtitles: tuple[Literal["srt", "embedded"], ...] = Field(
         default=("srt", "embedded"), description="Subtitles as a file beside the video, inside it, or both."
+    )
+    disclosure: Disclosure = Field(
+        default=Disclosure(), description="How the finished file says that its speech is synthetic."
     )
 
 

@@ -60,6 +60,7 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(("glossary",), _given, "glossaries; leave the key out"),
     Row(("quality",), _given, "quality gates; leave the key out"),
     Row(("delivery", "loudness"), _is("netflix"), "the loudness `netflix`; write `source`, `web`, `ebu` or `atsc`"),
+    Row(("delivery", "disclosure", "spoken"), _is(True), "a spoken disclosure; write `false`, the subtitle says it"),
     Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
     *(
         Row(("people", "*", name), _differs(field.default), f"the refinement `{name}`; {_REFINEMENT}")

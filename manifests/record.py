@@ -146,6 +146,8 @@ class Disclosure(Part):
     container_tag: bool = Field(description="the finished file's own tags say so")
     spoken: bool
     shown: bool = Field(description="the subtitles say so")
+    switched_off: tuple[str, ...] = Field((), description="what the manifest asked to leave out")
+    reason: str | None = Field(None, exclude_if=_absent, description="why")
 
 
 class EngineUsed(Part):

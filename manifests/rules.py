@@ -112,6 +112,11 @@ def _limits(course: Course) -> Iterator[Fault]:
     for index, kind in enumerate(subtitles):
         if kind in subtitles[:index]:
             yield Fault(("delivery", "subtitles", index), f"`{kind}` is there twice.")
+    disclosure = course.delivery.disclosure
+    if disclosure.reason is None or not disclosure.reason.strip():
+        for name in disclosure.switched_off:
+            there = ("delivery", "disclosure", name)
+            yield Fault(there, f"`{name}` is switched off without a reason; add `reason:` beside it, for the record.")
 
 
 def _schedule(course: Course) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""The dub's lines as they will be heard: stretched to their places, measured, and summed as the mix asks for them."""
+"""The dub's lines as they will be heard: stretched to their places, marked as synthetic, measured, and summed."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from manifests.timeline import Placement
 from tasks.loudness import STEP, Meter, Steps, channel_weights, integrated
 from tasks.room_tone import Sound
 from tasks.stretch import Mono, stretch
+from voiceclone import watermark
 
 
 @dataclass(slots=True)
@@ -32,8 +33,9 @@ class DubLine:
 class DubLines:
     """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
 
-    def __init__(self, path: Path, gains: NDArray[np.float32]) -> None:
+    def __init__(self, path: Path, gains: NDArray[np.float32], *, marked: bool = True) -> None:
         self._path = path
+        self._marked = marked
         self._spread = gains
         self._factor = float(channel_weights(len(gains)) @ np.square(gains))
         self._size = 0
@@ -43,6 +45,8 @@ class DubLines:
 
     def add(self, placement: Placement, take: Mono) -> None:
         sound = stretch(take, placement.span.length)
+        if self._marked:
+            sound = watermark.mark(sound, RATE)
         meter = Meter(1)
         meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
         steps = meter.steps() * self._factor

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -29,6 +30,7 @@ from tasks.media import Media
 from tasks.room_tone import HOP, Background, Sound
 from tasks.split import has_centre
 from tasks.stage import Made, Stage, Workbench
+from voiceclone import watermark
 
 if TYPE_CHECKING:
     from soundfile import SoundFile
@@ -53,6 +55,8 @@ _PASSES = 3
 class Params:
     loudness: Name = "source"
     background: Literal["auto", "room_tone"] = "auto"
+    marked: bool = True
+    """Whether the lines get the watermark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,15 +108,18 @@ def mix(
     scratch: Path,
     asked: Name = "source",
     centre: bool | None = None,
+    marked: bool = True,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Mix:
     """Mix a target into `out`: 24-bit FLAC, 48 kHz, the programme's channels, `timeline.length` samples.
 
     The lines are heard from the centre channel (the third) where `centre` says that there is one, else from the first
-    two; None tells it from the number of channels. `audio` finds a take's sound; `scratch` is a folder for the
-    stretched lines (192 kB a second of speech). A lesson without lines keeps its own sound. Deterministic.
+    two; None tells it from the number of channels. They carry the watermark where `marked` says so. `audio` finds a
+    take's sound; `scratch` is a folder for the stretched lines (192 kB a second of speech). A lesson without lines
+    keeps its own sound. Deterministic.
 
-    Raises StageFailed for a placement without a take, and for a programme or a take that is not at 48 kHz.
+    Raises StageFailed for a placement without a take, and for a programme or a take that is not at 48 kHz;
+    EngineUnavailable where the watermark cannot be loaded.
     """
     import soundfile
 
@@ -125,7 +132,7 @@ def mix(
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
         aim = target(PROFILES[asked], PROFILES["web"], integrated(heard.steps), speech)
-        lines = DubLines(scratch / "lines.f32", spread(original.channels, centre))
+        lines = DubLines(scratch / "lines.f32", spread(original.channels, centre), marked=marked)
         by_line = {take.line: take for take in takes.takes}
         for count, placement in enumerate(timeline.placements):
             if placement.line not in by_line:
@@ -329,25 +336,27 @@ def _number(level: float) -> float | None:
 
 def _params(job: Job) -> Params:
     delivery = job.course.delivery
-    return Params(delivery.loudness, delivery.background)
+    return Params(delivery.loudness, delivery.background, delivery.disclosure.watermark)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     """The stage: see `mix`."""
     media = load(Media, inputs["split/media.json"])
-    result = mix(
-        inputs["split/programme.flac"],
-        load(Diarization, inputs["diarize/turns.json"]),
-        load(Script, inputs["transcribe/script.json"]),
-        load(Takes, inputs["synthesize/takes.json"]),
-        load(Timeline, inputs["place/timeline.json"]),
-        audio=lambda take: bench.store.get(take.audio),
-        out=bench.scratch / "dub.flac",
-        scratch=bench.scratch,
-        asked=params.loudness,
-        centre=has_centre(media.dubbed),
-        tell=bench.tell,
-    )
+    with watermark.threads(bench.cores) if params.marked else nullcontext():
+        result = mix(
+            inputs["split/programme.flac"],
+            load(Diarization, inputs["diarize/turns.json"]),
+            load(Script, inputs["transcribe/script.json"]),
+            load(Takes, inputs["synthesize/takes.json"]),
+            load(Timeline, inputs["place/timeline.json"]),
+            audio=lambda take: bench.store.get(take.audio),
+            out=bench.scratch / "dub.flac",
+            scratch=bench.scratch,
+            asked=params.loudness,
+            centre=has_centre(media.dubbed),
+            marked=params.marked,
+            tell=bench.tell,
+        )
     return Made(
         outputs={"dub.flac": bench.scratch / "dub.flac", "mix.json": dump(result, bench.scratch / "mix.json")},
         notes={"integrated_lufs": result.integrated_lufs, "true_peak_dbtp": result.true_peak_dbtp},

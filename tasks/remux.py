@@ -1,17 +1,18 @@
 """Remux: the finished file. The picture and every original track are copied bit for bit; the dub joins them.
 
-A file appears under its name only when it is whole: it is written beside it under a hidden name, checked, flushed to
-the disk and renamed. What the container cannot hold is named in the delivery's notes.
+A file appears under its name only when it is whole: it is written beside it under a hidden name, checked, signed,
+flushed to the disk and renamed. What the container cannot hold is named in the delivery's notes.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
+from types import MappingProxyType
 
 from manifests.errors import MediaError, StageFailed, StoreError
 from manifests.model import Job
@@ -19,6 +20,7 @@ from manifests.script import Lines, Script, dump, load
 from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
+from tasks import disclosure
 from tasks.containers import Container, chosen
 from tasks.media import Media, probe
 from tasks.process import ProgramFailed, file_argument, run_program
@@ -36,6 +38,8 @@ from tasks.tracks import (
     kept_covers,
     kept_subtitles,
 )
+from voiceclone.chain import signer
+from voiceclone.credentials import Claim, sidecar, sign
 
 TOLERANCE = samples(0.1)
 """How far a finished file's length may lie from the source's before we call it broken; containers round to frames and
@@ -70,6 +74,8 @@ class Delivery:
     streams: tuple[DeliveredStream, ...]
     subtitles: dict[str, str] = field(default_factory=dict[str, str])
     """Subtitle files beside it, by path, and their SHA-256."""
+    credentials: dict[str, str] = field(default_factory=dict[str, str])
+    """The file of its content credentials, by path, where they lie beside it, and its SHA-256."""
     notes: tuple[str, ...] = ()
     """What could not be kept, and what else is not as one might expect."""
 
@@ -85,6 +91,15 @@ class Params:
     subtitles: tuple[str, ...]
     inputs: tuple[str, ...]
     """Absolute paths of files that people gave, none of which may ever be written."""
+    source_language: str = "en"
+    credentials: bool = True
+    tags: bool = True
+    disclosed: bool = True
+    """Whether the subtitles say that the speech is synthetic."""
+
+
+Seal = Callable[[Path, str], bytes | None]
+"""Signs a file of a kind (its suffix), in place; returns what is to lie beside one that cannot hold it."""
 
 
 def remux(
@@ -97,12 +112,15 @@ def remux(
     container: str = "source",
     subtitles: Sequence[str] = ("srt", "embedded"),
     inputs: Sequence[Path] = (),
+    tags: Mapping[str, str] = MappingProxyType({}),
+    seal: Seal | None = None,
 ) -> Delivery:
     """Write a finished file, and its subtitles beside it.
 
     `stem` is the file's path without its suffix; `<stem>.srt` gets the first dub's subtitles. The first dub is the
-    default track. Raises StoreError where the folder cannot be written or a name is that of one of the `inputs` or
-    the source, MediaError where the container cannot hold the picture or that many languages.
+    default track. `tags` join the source's own; `seal` signs the file when nothing else is to be written, and its
+    digest is taken after that. Raises StoreError where the folder cannot be written or a name is that of one of the
+    `inputs` or the source, MediaError where the container cannot hold the picture or that many languages.
     """
     kind, note = chosen(media, container)
     if len(dubs) > 1 and not kind.holds_many:
@@ -111,19 +129,28 @@ def remux(
             remedy="Set `delivery: {container: mkv}` for a file with several.",
         )
     out, beside = (Path(f"{stem}{suffix}") for suffix in (kind.suffix, ".srt"))
-    _refuse_to_overwrite((out, beside), (source, *inputs))
+    statement = sidecar(out)
+    _refuse_to_overwrite((out, beside, statement), (source, *inputs))
     notes = [note] if note else []
     beside_sha256: dict[str, str] = {}
     with _appearing(out) as draft:
-        _write(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes)
+        _write(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags)
         made = _checked(draft, out, media)
         notes += _lost(media, made)
         if "srt" in subtitles:
             with _appearing(beside) as text, _explained(beside.parent):
                 text.write_text(to_srt(dubs[0].subtitles), encoding="utf-8")
             beside_sha256[str(beside)] = file_sha256(beside)
+        with _explained(out.parent):
+            sealed = seal(draft, kind.suffix) if seal else None
+            statement.unlink(missing_ok=True)  # an earlier file's would call this one altered
         sha256 = file_sha256(draft)
-    return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, tuple(notes))
+    credentials: dict[str, str] = {}
+    if sealed is not None:
+        with _appearing(statement) as text, _explained(statement.parent):
+            text.write_bytes(sealed)
+        credentials[str(statement)] = file_sha256(statement)
+    return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, credentials, tuple(notes))
 
 
 def holds_many(media: Media, container: str) -> bool:
@@ -140,6 +167,7 @@ def _write(
     container: Container,
     embedded: bool,
     notes: list[str],
+    tags: Mapping[str, str],
 ) -> None:
     import ffmpeg
 
@@ -183,6 +211,8 @@ def _write(
         inputs.append(file_argument(source))
     first = str(inputs.index(file_argument(source)))
     repeated += ["-map_metadata", first, "-map_chapters", first if container.chapters else "-1"]
+    for key, value in tags.items():
+        repeated += ["-metadata", f"{key}={value}"]
     try:
         run_program(
             ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, *repeated, name],
@@ -298,19 +328,22 @@ def _summary(made: Media) -> tuple[DeliveredStream, ...]:
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     language = params.language or ""
     dub = _dub(
-        language, inputs, bench, sound="mix/dub.flac", lines="translate/lines.json", timeline="place/timeline.json"
+        params, language, inputs, sound="mix/dub.flac", lines="translate/lines.json", timeline="place/timeline.json"
     )
     return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles)
 
 
-def _dub(language: str, inputs: Mapping[str, Path], bench: Workbench, *, sound: str, lines: str, timeline: str) -> Dub:
+def _dub(params: Params, language: str, inputs: Mapping[str, Path], *, sound: str, lines: str, timeline: str) -> Dub:
+    spoken = load(Timeline, inputs[timeline])
+    speaks = bool(spoken.placements)
     shown = cues(
         load(Script, inputs["transcribe/script.json"]),
         load(Lines, inputs[lines]),
-        load(Timeline, inputs[timeline]),
+        spoken,
         frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
+        disclosure=disclosure.sentence(language) if speaks and params.disclosed else "",
     )
-    return Dub(language, inputs[sound], shown)
+    return Dub(language, inputs[sound], shown, speaks)
 
 
 def _deliver(
@@ -321,17 +354,27 @@ def _deliver(
     name: str,
     subtitles: Sequence[str],
 ) -> Made:
+    source, media = inputs["source"], load(Media, inputs["split/media.json"])
+    spoken = tuple(dub.language for dub in dubs if dub.speaks)
+
+    def seal(path: Path, suffix: str) -> bytes | None:
+        said = " ".join(disclosure.sentence(language) for language in spoken)
+        claim = Claim(params.source_language, spoken, bench.digests["source"], disclosure=said)
+        return sign(path, suffix, claim, source, signer())
+
     delivery = remux(
-        inputs["source"],
-        load(Media, inputs["split/media.json"]),
+        source,
+        media,
         dubs,
         Path(params.out) / name,
         bench.scratch,
         container=params.container,
         subtitles=subtitles,
         inputs=[Path(given) for given in params.inputs],
+        tags=disclosure.tags(spoken, media.tags) if params.tags else {},
+        seal=seal if params.credentials else None,
     )
-    files = {delivery.path: delivery.sha256, **delivery.subtitles}
+    files = {delivery.path: delivery.sha256, **delivery.subtitles, **delivery.credentials}
     return Made(
         {"delivery.json": dump(delivery, bench.scratch / "delivery.json")},
         delivered={Path(path): sha256 for path, sha256 in files.items()},
@@ -349,6 +392,10 @@ def _params(job: Job) -> Params:
         container=job.course.delivery.container,
         subtitles=job.course.delivery.subtitles,
         inputs=(str(job.media), *(str(beside / name) for name in named if name)),
+        source_language=job.lesson.audio_language or job.course.source_language,
+        credentials=job.course.delivery.disclosure.credentials,
+        tags=job.course.delivery.disclosure.tags,
+        disclosed=job.course.delivery.disclosure.subtitle,
     )
 
 
@@ -376,9 +423,9 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         dubs = [
             _dub(
+                params,
                 language,
                 inputs,
-                bench,
                 sound=f"{language}:mix/dub.flac",
                 lines=f"{language}:translate/lines.json",
                 timeline=f"{language}:place/timeline.json",

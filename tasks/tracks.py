@@ -29,6 +29,8 @@ class Dub:
     sound: Path
     """48 kHz, the programme's length."""
     subtitles: tuple[Cue, ...]
+    speaks: bool = True
+    """Whether anything in it is synthetic; a lesson in which nobody speaks keeps its own sound."""
 
     @property
     def title(self) -> str:

@@ -7,7 +7,6 @@ length, its loudness and every single line in it are looked for.
 from __future__ import annotations
 
 import os
-import re
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -41,21 +40,23 @@ from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, loa
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Take, Takes, Timeline
+from tasks.disclosure import TAG, says_so
 from tasks.hearing import Heard, hear
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
 from tasks.remux import Delivery
 from tasks.stage import Made, Stage, Workbench
 from tasks.timing import timing
+from voiceclone import chain, credentials
+from voiceclone.inspection import tags_of
+from voiceclone.listening import score_file
+from voiceclone.watermark import MARKED
 
 AUDIBLE_DBFS = -50.0
 """A placed line that is quieter than this on average is not heard."""
 
 SHORT = samples(0.08)
 """How much shorter or longer than its source a finished file may be."""
-
-_SYNTHETIC = re.compile(r"s[yi]nth?[eéè]t", re.IGNORECASE)
-"""Says that speech is synthetic, in the languages that have the word from Greek."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,11 @@ class Params:
     source: str
     """The source's path as the record names it."""
     hard_max: float
+    watermark: bool = True
+    """Whether the dub is expected to carry one."""
+    switched_off: tuple[str, ...] = ()
+    """Ways of disclosure that the manifest asks to leave out."""
+    reason: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +107,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     track = dub_track(made, params.language)
     heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
     check_length(evidence.media, made, heard)
+    disclosed = disclosure(params, evidence, made, track)
     lines = tuple(record_lines(evidence))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
     record = Record(
@@ -119,14 +126,14 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         lines=lines,
         timing=timing(evidence.script, evidence.takes, evidence.timeline),
         loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
-        disclosure=disclosure(evidence, made, track, bench.history),
+        disclosure=disclosed,
         engines=dict(_engines(bench.history)),
         stages={
             **dict(_stages(bench.history)),
             "verify": StageRun(state="done", seconds=round(time.monotonic() - started, 3), cached=False),
         },
         problems=problems,
-        notes=tuple(_notes(evidence)),
+        notes=(*_notes(evidence), *_faint(disclosed)),
     )
     draft = bench.scratch / "record.json"
     draft.write_text(record.text(), encoding="utf-8")
@@ -231,25 +238,32 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
         )
 
 
-def disclosure(evidence: Evidence, made: Media, track: int, history: Mapping[str, Mapping[str, Any]]) -> Disclosure:
-    """What the finished file itself says of its speech; a stage that marks or signs it says so in its notes."""
-    notes = {name: value for stage in history.values() for name, value in stage.get("notes", {}).items()}
-    own_tags = " ".join(value for key, value in made.tags.items() if evidence.media.tags.get(key) != value)
-    title = _audio(made)[track].title or ""
+def disclosure(params: Params, evidence: Evidence, made: Media, track: int) -> Disclosure:
+    """What the finished file itself says of its speech, as it is heard, read and verified there."""
+    finished = Path(evidence.delivery.path)
+    marked = params.watermark and bool(evidence.timeline.placements)
     return Disclosure(
-        watermark_score=notes.get("watermark_score"),
-        content_credentials=notes.get("content_credentials", "none"),
-        container_tag=bool(_SYNTHETIC.search(f"{own_tags} {title}")),
-        spoken=bool(notes.get("disclosure_spoken", False)),
-        shown=any(_disclosed(Path(path), evidence) for path in evidence.delivery.subtitles),
+        watermark_score=score_file(finished, track, duration_s=made.duration / RATE) if marked else None,
+        content_credentials=credentials.read(finished, chain.anchors()).state,
+        container_tag=says_so(tags_of(finished).get(TAG, ""), params.language),
+        spoken=False,
+        shown=any(_shown(Path(path), params.language) for path in evidence.delivery.subtitles),
+        switched_off=params.switched_off,
+        reason=params.reason,
     )
 
 
-def _disclosed(subtitles: Path, evidence: Evidence) -> bool:
-    """Whether the first cue says so of itself, not because the lesson speaks of such things."""
-    first_cue = subtitles.read_text(encoding="utf-8").split("\n\n", 1)[0]
-    first_line = evidence.lines.lines[0].text if evidence.lines.lines else ""
-    return bool(_SYNTHETIC.search(first_cue)) and not _SYNTHETIC.search(first_line)
+def _shown(subtitles: Path, language: str) -> bool:
+    """Whether the first cues say so, alone or in the upper rows of cues that they share with the first line."""
+    first_cues = [cue.splitlines()[2:] for cue in subtitles.read_text(encoding="utf-8").split("\n\n")[:4]]
+    alone = "".join(row for cue in first_cues for row in cue)
+    joined = "".join(row for cue in first_cues for row in cue[:1])
+    return says_so(alone, language) or says_so(joined, language)
+
+
+def _faint(disclosed: Disclosure) -> Iterator[str]:
+    if disclosed.watermark_score is not None and disclosed.watermark_score < MARKED:
+        yield f"the watermark is too faint in the finished file: it scores {disclosed.watermark_score:.2f}"
 
 
 def publish(text: str, path: Path) -> None:
@@ -350,6 +364,7 @@ def source_name(media: Path, out: Path) -> str:
 
 
 def _params(job: Job) -> Params:
+    told = job.course.delivery.disclosure
     return Params(
         course=job.course.course,
         lesson=job.lesson_id,
@@ -357,6 +372,9 @@ def _params(job: Job) -> Params:
         out=str(job.out),
         source=source_name(job.media, job.out),
         hard_max=job.course.timing.hard_max,
+        watermark=told.watermark,
+        switched_off=told.switched_off,
+        reason=told.reason if told.switched_off else None,
     )
 
 

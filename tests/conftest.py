@@ -2,12 +2,23 @@
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def keys_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test reads or writes the user's own keys and consents, nor signs with a configured chain."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DUB_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
+        patch.setenv("DUB_CONSENT", str(tmp_path_factory.mktemp("consents") / "consent"))
+        for name in ("DUB_SIGNING_CHAIN", "DUB_SIGNING_KEY"):
+            patch.delenv(name, raising=False)
+        yield
 
 
 def ffmpeg(*arguments: str) -> None:

@@ -51,6 +51,10 @@ _OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 """A file that names an address for its credentials must not make us call it."""
 
 
+_HOLDS_NONE = ("ManifestNotFound:", "NotSupported:", "Io:", "asset could not be parsed")
+"""How c2pa says that a file holds no credentials, or is none of the files that could."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """What is stated of a finished file."""
@@ -144,7 +148,7 @@ def read(path: Path, anchors: bytes) -> Credentials:
         with path.open("rb") as stream, c2pa.Reader(kind, stream, manifest, context=context) as reader:
             return _told(reader, manifest is not None)
     except c2pa.C2paError as error:
-        if "ManifestNotFound" in str(error):
+        if manifest is None and any(sign in str(error) for sign in _HOLDS_NONE):
             return Credentials("none")
         # there are some, and they cannot even be understood
         return Credentials("altered", faults=(str(error).split(":", maxsplit=1)[0],), beside=manifest is not None)

@@ -78,6 +78,11 @@ def _verdict(found: Credentials, score: float) -> Name:
             return "marked" if score >= MARKED else "unmarked"
 
 
+def tags_of(path: Path) -> dict[str, str]:
+    """A file's tags, by names in lower case. Raises MediaError and EngineUnavailable as `inspect` does."""
+    return _tags(_probed(path))
+
+
 def _tags(facts: dict[str, Any]) -> dict[str, str]:
     """The container's tags; those of its one stream where it keeps them there, as Ogg does."""
     tags = facts.get("format", {}).get("tags", {})

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -74,7 +76,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
     """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code."""
     selection = wanted(order)
     space = Workspace.open(order.workspace)
-    with space.locked(_say):
+    with space.locked(_say), _terminable():
         if not _up_to_date(order, selection, space):
             try:
                 _run_flows(order, selection, json_wanted)
@@ -145,8 +147,23 @@ def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
     return True
 
 
+@contextmanager
+def _terminable() -> Generator[None]:
+    """Take SIGTERM, which service managers send, as Ctrl-C: the run says how to go on, and leaves nothing behind."""
+
+    def interrupt(_signal: int, _frame: object) -> NoReturn:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def _run_flows(order: Order, selection: Selection, quiet: bool) -> None:
     with api(order.workspace) as ready, watching(quiet):
+        from prefect.exceptions import TerminationSignal
         from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
         from flows.course import dub_course
@@ -159,6 +176,8 @@ def _run_flows(order: Order, selection: Selection, quiet: bool) -> None:
                 dub_course(order, selection.course.course)
             except Incomplete:
                 return  # the ledger knows what and why
+            except TerminationSignal as error:  # what Prefect makes of SIGTERM while a flow runs
+                raise KeyboardInterrupt from error
 
 
 def _rows(selection: Selection, space: Workspace) -> list[TargetRow]:

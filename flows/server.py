@@ -66,6 +66,8 @@ def api(workspace: Path) -> Generator[Callable[[], None]]:
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            # Out of reach of the terminal's Ctrl-C: the run has to tell it how it ended.
+            start_new_session=True,
         )
     os.environ["PREFECT_API_URL"] = url
     try:

@@ -16,7 +16,10 @@ Result = TypeVar("Result")
 
 
 def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], at_once: int) -> list[Result | Exception]:
-    """Results in the order of the items; an exception stands where it broke one. Never raises for an item."""
+    """Results in the order of the items; an exception stands where it broke one. Never raises for an item.
+
+    Interrupted, it begins no further item and does not wait for those at work.
+    """
 
     def guarded(item: Item) -> Result | Exception:
         try:
@@ -24,6 +27,9 @@ def side_by_side(work: Callable[[Item], Result], items: Iterable[Item], at_once:
         except Exception as error:  # noqa: BLE001  (one lesson's failure never stops another)
             return error
 
-    with ThreadPoolExecutor(max_workers=max(1, at_once)) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, at_once))
+    try:
         futures = [pool.submit(copy_context().run, guarded, item) for item in items]
         return [future.result() for future in futures]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from manifests.errors import EngineUnavailable, StageFailed
@@ -27,13 +29,15 @@ def run_program(arguments: Sequence[str], timeout_s: float) -> str:
     program = Path(arguments[0]).name
     try:
         done = subprocess.run(
-            arguments,
+            [*_with_us(arguments[0]), *arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             check=False,
             timeout=timeout_s,
             encoding="utf-8",
             errors="replace",
+            # Out of reach of the terminal's Ctrl-C: a run that is interrupted has not failed.
+            start_new_session=True,
         )
     except FileNotFoundError as error:
         raise EngineUnavailable(
@@ -47,6 +51,15 @@ def run_program(arguments: Sequence[str], timeout_s: float) -> str:
     if done.returncode != 0:
         raise ProgramFailed(program, "; ".join(done.stderr.strip().splitlines()[-4:]))
     return done.stdout
+
+
+@cache
+def _with_us(program: str) -> tuple[str, ...]:
+    """What makes a program end when we are killed, so that it never writes into a file that the next run begins.
+
+    util-linux's setpriv, which every Debian has; nothing where it or the program is missing.
+    """
+    return ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") and shutil.which(program) else ()
 
 
 def file_argument(path: Path) -> str:

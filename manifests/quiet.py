@@ -1,8 +1,8 @@
 """No call to the outside that nobody asked for, and no noise: the environment that libraries read when they load.
 
-Prefect, pyannote.audio and the Hugging Face libraries report home or look for newer files unless told otherwise, and
-they look at the environment once, while they are imported. So `settle()` runs before any of them is; whatever a user
-has set stays as it is.
+Prefect, pyannote.audio, onnxruntime and the Hugging Face libraries report home or look for newer files unless told
+otherwise, and they look at the environment once, while they are imported. So `settle()` runs before any of them is;
+whatever a user has set stays as it is.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ QUIET = {
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
     "PYANNOTE_METRICS_ENABLED": "0",
     "HF_HUB_DISABLE_TELEMETRY": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime, which pyannote.audio loads, calls Microsoft when it is loaded
     # nothing is downloaded, or asked for, behind the user's back
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows.consent_commands import consent
+from flows.voice_commands import voices
 
 app = typer.Typer(
     name="dub",
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Dub libraries of course videos into other languages, unattended, in consented voices only.",
 )
 app.add_typer(consent, name="consent")
+app.add_typer(voices, name="voices")
 
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The course's manifest, .yaml or .csv.")]
 Only = Annotated[

@@ -29,6 +29,10 @@ SPEAKING = 0.5
 QUIETER = 20.0
 """Decibels below the loudest tenth of windows from which a window is background, whatever was detected in it."""
 
+TONE = 0.3
+"""Share of a window's power within 2 Hz from which it is a tone: the detector takes one for a voice, the network for a
+mark. In speech it is below a tenth."""
+
 _FRAME = RATE * 30 // 1000
 
 
@@ -64,6 +68,11 @@ def _speaks(window: NDArray[np.int16]) -> bool:
     from pocketsphinx import Vad
 
     detector = Vad(2, RATE, _FRAME / RATE)
+    powers = np.square(np.abs(np.fft.rfft(window.astype(np.float32))))
+    within = round(2 * WINDOW_S)
+    narrow = np.convolve(powers, np.ones(within), mode="same").max()
+    if narrow > TONE * powers.sum():
+        return False
     frames = window[: len(window) // _FRAME * _FRAME].reshape(-1, _FRAME)
     return float(np.mean([detector.is_speech(frame.tobytes()) for frame in frames])) >= SPEAKING
 

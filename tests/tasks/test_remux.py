@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from manifests.script import Line, Lines, Script, Utterance, dump, load
 from manifests.spans import Span, samples
 from manifests.timeline import Placement, Timeline
 from tasks import remux as stage
+from tasks.disclosure import says_so
 from tasks.media import probe
 from tasks.process import run_program
 from tasks.remux import Delivery, multi_stage, remux
@@ -23,6 +25,7 @@ from tasks.split import Parts, split
 from tasks.stage import Workbench
 from tasks.subtitles import Cue
 from tasks.tracks import Dub
+from voiceclone import chain, credentials
 
 Make = Callable[..., Path]
 Times = Callable[..., list[int]]
@@ -493,6 +496,25 @@ def job(source: Path, out: Path, language: str | None) -> Job:
     )
 
 
+def bench_of(source: Path, folder: Path) -> Workbench:
+    digests = {"source": hashlib.sha256(source.read_bytes()).hexdigest()}
+    return Workbench(store=None, scratch=folder, digests=digests)  # type: ignore[arg-type]  # remux needs no store
+
+
+def test_credentials_lie_beside_a_file_that_cannot_hold_them(
+    click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
+) -> None:
+    """They are delivered with it, and those of an earlier file never stay behind."""
+    source = click_video("l.mkv")
+    params = stage.STAGE.params(job(source, tmp_path / "out", "es"))
+    inputs = inputs_of(split_once(source), source, folder, "")
+    made = stage.run(params, inputs, bench_of(source, folder))
+    assert {path.name for path in made.delivered} == {"l.es.mkv", "l.es.mkv.c2pa", "l.es.srt"}
+    assert credentials.read(tmp_path / "out" / "l.es.mkv", chain.anchors()).state == "valid"
+    stage.run(replace(params, credentials=False), inputs, bench_of(source, folder))
+    assert left_in(tmp_path / "out") == ["l.es.mkv", "l.es.srt"]
+
+
 def test_the_stage_delivers_under_the_lessons_name(
     click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
 ) -> None:
@@ -500,12 +522,16 @@ def test_the_stage_delivers_under_the_lessons_name(
     source = click_video("l.mp4")
     params = stage.STAGE.params(job(source, tmp_path / "out", "es"))
     assert str(tmp_path / "l.en.vtt") in params.inputs
-    made = stage.run(params, inputs_of(split_once(source), source, folder, ""), Workbench(store=None, scratch=folder))  # type: ignore[arg-type]  # remux needs no store
+    made = stage.run(params, inputs_of(split_once(source), source, folder, ""), bench_of(source, folder))
     assert {path.name for path in made.delivered} == {"l.es.mp4", "l.es.srt"}
     assert all(hashlib.sha256(path.read_bytes()).hexdigest() == digest for path, digest in made.delivered.items())
     delivery = load(Delivery, made.outputs["delivery.json"])
     assert (delivery.path, delivery.duration) == (str(tmp_path / "out" / "l.es.mp4"), 192000)
-    assert "Hola" in (tmp_path / "out" / "l.es.srt").read_text()
+    subtitles = (tmp_path / "out" / "l.es.srt").read_text()
+    assert "Hola" in subtitles
+    assert "- Las voces de este\n- Hola" in subtitles
+    assert says_so(probe(Path(delivery.path)).tags["comment"], "es")
+    assert credentials.read(Path(delivery.path), chain.anchors()).state == "valid"
 
 
 def test_the_multi_stage_delivers_every_language(
@@ -516,7 +542,7 @@ def test_the_multi_stage_delivers_every_language(
     multi = multi_stage(("es", "ca"))
     inputs = inputs_of(split_once(source), source, folder, "es:", "ca:")
     assert set(multi.needs) == set(inputs)
-    made = multi.run(multi.params(job(source, tmp_path / "out", None)), inputs, Workbench(store=None, scratch=folder))  # type: ignore[arg-type]  # remux needs no store
+    made = multi.run(multi.params(job(source, tmp_path / "out", None)), inputs, bench_of(source, folder))
     assert left_in(tmp_path / "out") == ["l.multi.mp4"]
     languages = [stream.language for stream in load(Delivery, made.outputs["delivery.json"]).streams]
     assert languages == [None, None, "spa", "cat", "spa", "cat"]

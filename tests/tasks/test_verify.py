@@ -70,7 +70,7 @@ HISTORY = {
 
 
 def ffmpeg(arguments: str, out: Path) -> None:
-    command = ["ffmpeg", "-v", "error", *arguments.split(" "), f"file:{out}"]
+    command = ["ffmpeg", "-v", "error", *(part.replace("~", " ") for part in arguments.split(" ")), f"file:{out}"]
     subprocess.run(command, check=True, timeout=60)
 
 
@@ -206,21 +206,21 @@ def test_loudness_is_measured_on_the_finished_file(whole: Target) -> None:
 
 
 def test_nothing_is_disclosed_where_nothing_was_marked(whole: Target) -> None:
-    """A plain file claims no watermark, no credentials, no notice."""
+    """A plain file has no mark that could be heard, no credentials, no notice."""
     disclosed = whole.record().disclosure
-    assert disclosed.watermark_score is None
+    assert disclosed.watermark_score == 0.0
     assert disclosed.content_credentials == "none"
     assert (disclosed.container_tag, disclosed.spoken, disclosed.shown) == (False, False, False)
 
 
 def test_a_notice_is_found_where_it_stands(source: Path, tmp_path: Path) -> None:
-    """A tag of the file and a first subtitle that say `synthetic` are seen."""
+    """A tag of the file and a first subtitle that hold the sentence are seen."""
     target = Target(source, tmp_path)
     finished, tagged = target.out / "lesson-01.es.mp4", tmp_path / "tagged.mp4"
-    ffmpeg(f"-i {finished} -map 0 -c copy -metadata comment=sintética", tagged)
+    ffmpeg(f"-i {finished} -map 0 -c copy -metadata comment=Las~voces~de~este~doblaje~son~sintéticas.", tagged)
     tagged.replace(finished)
     subtitles = finished.with_suffix(".srt")
-    notice = "1\n00:00:00,000 --> 00:00:00,900\nVoces sintéticas.\n\n"
+    notice = "1\n00:00:00,000 --> 00:00:00,900\nLas voces de este doblaje son sintéticas.\n\n"
     subtitles.write_text(notice + subtitles.read_text(encoding="utf-8"), encoding="utf-8")
     disclosed = target.record().disclosure
     assert (disclosed.container_tag, disclosed.shown) == (True, True)

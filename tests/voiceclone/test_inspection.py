@@ -47,7 +47,7 @@ def test_our_own_dub_is_authentic(folder: Path) -> None:
     """The credentials hold, the better track's score counts, and the tag is told."""
     found = inspect(folder / "dub.mp4")
     assert (found.verdict, found.credentials.state) == ("authentic", "valid")
-    assert found.watermark > 0.9
+    assert found.watermark > 0.8
     assert found.tags["comment"] == SENTENCE
 
 
@@ -90,7 +90,7 @@ def test_the_command_prints_one_json_document(folder: Path, capsys: pytest.Captu
     assert list(told) == ["verdict", "credentials", "watermark", "tags"]
     assert told["verdict"] == "authentic"
     assert told["credentials"]["state"] == "valid"
-    assert 0.9 < told["watermark"]["score"] <= 1.0
+    assert 0.8 < told["watermark"]["score"] <= 1.0
 
 
 def test_the_command_says_it_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,9 +31,12 @@ class Dub:
     def __init__(self, environment: dict[str, str]) -> None:
         self.environment = environment
 
-    def __call__(self, *arguments: object, cwd: Path | None = None, **environment: str) -> Ran:
+    def __call__(
+        self, *arguments: object, cwd: Path | None = None, before: Sequence[str] = (), **environment: str
+    ) -> Ran:
+        """Run a command to its end; `before` stands before it on the command line."""
         done = subprocess.run(
-            [str(DUB), *map(str, arguments)],
+            [*before, str(DUB), *map(str, arguments)],
             capture_output=True,
             text=True,
             timeout=400,

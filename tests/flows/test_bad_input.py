@@ -1,6 +1,7 @@
 """Sources and wishes that are not what they should be: each is named with its mend, and everything else is done."""
 
 import json
+import shutil
 import struct
 import subprocess
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("flows")]
+pytestmark = pytest.mark.slow
 
 SAID = "Plants turn the light of the sun into energy."
 PICTURE = ("-f", "lavfi", "-i", "color=c=0x20374c:s=160x90:r=25")
@@ -152,6 +153,147 @@ def test_a_turned_phone_video_stays_turned_and_keeps_its_uneven_pictures(odd):
     assert rotation(output) == rotation(source) == -90
     assert len({round(b - a, 3) for a, b in pairwise(times(source))}) > 1
     assert times(output) == pytest.approx(times(source), abs=0.001)
+
+
+def test_an_unknown_language_blocks_its_target_and_no_other(odd, dub):
+    """Exit code 4; the blocked target says which pairs there are, the other language is done."""
+    manifest = odd.folder / "japanese.yaml"
+    manifest.write_text(written("japanese", ["good.mp4"], targets="es, ja"), encoding="utf-8")
+    ran = dub("run", manifest, "--json")
+    assert ran.code == 4, ran.err
+    spanish, japanese = ran.json["targets"]
+    assert (spanish["state"], japanese["state"]) == ("done", "blocked")
+    (problem,) = japanese["problems"]
+    assert "no way from en to ja; from en there are: ca, " in problem["message"]
+    planned = dub("plan", manifest, "--json")
+    assert [target["state"] for target in planned.json["targets"]] == ["cached", "blocked"]
+
+
+def test_an_output_folder_that_cannot_be_written_is_named(odd, dub):
+    """The target fails with the folder and the mend; what was made for it is kept, and is all there for another one."""
+    manifest = odd.folder / "sealed.yaml"
+    manifest.write_text(written("sealed", ["good.mp4"]), encoding="utf-8")
+    ran = dub("run", manifest, "--out", "/sys/dubbed", "--json")
+    assert ran.code == 3, ran.err
+    (problem,) = ran.json["targets"][0]["problems"]
+    assert problem["message"].startswith("cannot write into /sys/dubbed/sealed: ")
+    assert problem["message"].endswith("Make it writable, or choose another folder with --out.")
+    steps = dub("plan", manifest, "--json").json["targets"][0]["stages"]
+    assert [name for name, step in steps.items() if step["state"] != "cached"] == ["remux", "verify"]
+
+
+def test_a_workspace_that_cannot_be_written_is_named(odd, dub):
+    """Nothing is started; the message names the folder and the flag that mends it."""
+    ran = dub("run", odd.folder / "course.yaml", "--workspace", "/sys/workspace")
+    assert ran.code == 3
+    assert ran.err.startswith("dub: cannot open the store /sys/workspace/store: ")
+    assert "--workspace" in ran.err
+
+
+def test_a_full_disk_leaves_no_half_file(odd, dub, tiny_disk):
+    """Where the output has no room, the target fails and says so, and nothing is left behind."""
+    manifest = odd.folder / "full.yaml"
+    manifest.write_text(written("full", ["good.mp4"]), encoding="utf-8")
+    ran, left = tiny_disk("40k", "run", manifest, "--out", tiny_disk.disk, "--json")
+    assert ran.code == 3, ran.err
+    (problem,) = ran.json["targets"][0]["problems"]
+    assert str(tiny_disk.disk) in problem["message"]
+    assert "Free some space" in problem["message"]
+    assert left == []
+
+
+@pytest.mark.parametrize("size", ["40k", "400k"])
+def test_a_workspace_on_a_full_disk_is_named(odd, tiny_disk, size):
+    """Whether the ledger or the store is what finds no room, the message names the folder, and it is no defect."""
+    manifest = odd.folder / "full.yaml"
+    manifest.write_text(written("full", ["good.mp4"]), encoding="utf-8")
+    ran, _ = tiny_disk(size, "run", manifest, "--workspace", tiny_disk.disk, "--json")
+    assert ran.code == 3, ran.err
+    said = ran.out + ran.err
+    assert str(tiny_disk.disk) in said
+    assert "--workspace" in said
+    assert "defect" not in said
+    assert "Traceback" not in said
+
+
+def test_what_failed_is_done_when_it_is_mended_and_nothing_else(odd, dub):
+    """The missing file is put in its place: `rerun --failed` does the failed lessons and touches no finished one."""
+    done = [odd.output(lesson) for lesson in (*SPOKEN, *WORDLESS)]
+    before = [(path.stat().st_ino, path.stat().st_mtime_ns) for path in done]
+    shutil.copyfile(odd.folder / "media/telephone.mp4", odd.folder / "media/missing.mp4")
+    ran = dub("rerun", odd.folder / "course.yaml", "--failed", "--json")
+    assert ran.code == 3, ran.err
+    states = {target["lesson"]: target["state"] for target in ran.json["targets"]}
+    assert states == dict.fromkeys(BROKEN, "failed") | {"missing": "done"}
+    assert [(path.stat().st_ino, path.stat().st_mtime_ns) for path in done] == before
+
+
+GOOD = "course: small\nsource_language: en\ntargets: [es]\nlessons: [{media: a.mp4}]\n"
+
+MISTAKES = {
+    "an unknown key": (GOOD + "lesons: []\n", ["run"], "{manifest}:5: unknown key `lesons`; did you mean `lessons`?"),
+    "a tab": (GOOD + "timing:\n\tsoft_max: 1.2\n", ["run"], "{manifest}:6: "),
+    "a wrong type": (GOOD.replace("[es]", "7"), ["run"], "{manifest}:3: "),
+    "a lesson that is not in the course": (None, ["run", "--only", "nonsense"], "dub: there is no lesson `nonsense`"),
+    "a language that is not in the course": (None, ["run", "--only", "a:fr"], "dub: `fr` is not among the languages"),
+    "a stage that does not exist": (None, ["run", "--force", "nonsense"], "dub: there is no stage 'nonsense'."),
+    "a stage to begin with that does not exist": (None, ["rerun", "a", "--from", "x"], "dub: there is no stage 'x'."),
+    "a profile that does not exist": (None, ["run", "--profile", "nonsense"], "dub: there is no profile 'nonsense'"),
+    "a rerun of nothing": (None, ["rerun"], "dub: rerun needs either --failed or the lessons to do again."),
+    "a rerun of everything and something": (None, ["rerun", "a", "--failed"], "dub: rerun needs either"),
+    "a flag that does not exist": (None, ["run", "--nonsense"], "Usage: dub run"),
+}
+"""Mistake to the manifest (None for a good one), the command, and how its message begins."""
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_told_before_anything_is_started(dub, tmp_path, mistake):
+    """Exit code 2, one message, and no workspace is made."""
+    text, (command, *flags), begins = MISTAKES[mistake]
+    manifest = tmp_path / "course.yaml"
+    manifest.write_text(text or GOOD)
+    ran = dub(command, manifest, *flags)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.startswith(begins.format(manifest=manifest))
+    assert "Traceback" not in ran.err
+    assert [path.name for path in tmp_path.iterdir()] == ["course.yaml"]
+
+
+@pytest.mark.parametrize("command", ["run", "plan", "check", "status", "rerun"])
+def test_a_manifest_that_is_not_there_is_named(dub, tmp_path, command):
+    """Exit code 2 and the path, from every command that takes one."""
+    ran = dub(command, tmp_path / "nothing.yaml", *(["--failed"] if command == "rerun" else []))
+    assert ran.code == 2
+    assert f"{tmp_path / 'nothing.yaml'}:1: there is no such file" in ran.err + ran.out
+    assert list(tmp_path.iterdir()) == []
+
+
+class TinyDisk:
+    """Runs `dub` with a disk of a few kilobytes mounted for it alone, in a name space of its own."""
+
+    def __init__(self, dub: Any, folder: Path) -> None:
+        self._dub = dub
+        self.disk = folder / "disk"
+        self.disk.mkdir()
+
+    def __call__(self, size: str, *arguments: object) -> tuple[Any, list[str]]:
+        """What `dub` printed, and the files that it left on the disk."""
+        left = self.disk.with_name("left")
+        script = (
+            'size=$1 disk=$2 left=$3; shift 3; mount -t tmpfs -o "size=$size" none "$disk" && "$@"; code=$?; '
+            'find "$disk" -type f > "$left"; exit $code'
+        )
+        inside = ("unshare", "-rm", "sh", "-c", script, "sh", size, str(self.disk), str(left))
+        ran = self._dub(*arguments, before=inside)
+        return ran, left.read_text().splitlines()
+
+
+@pytest.fixture
+def tiny_disk(dub, tmp_path) -> TinyDisk:
+    """Skips where neither root nor user name spaces are at hand."""
+    if subprocess.run(["unshare", "-rm", "true"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no disk can be mounted: neither root nor user name spaces")
+    return TinyDisk(dub, tmp_path)
 
 
 def written(course: str, media: list[str], targets: str = "es") -> str:

@@ -122,7 +122,7 @@ def test_json_is_one_document_on_stdout(course, dub):
         "status": {"good:es": "done", "good:ja": "blocked", "bad:es": "failed", "bad:ja": "failed"},
     }
     found = dub("check", course / "all.yaml", "--json").json
-    assert [(finding["line"], finding["message"].endswith("is empty.")) for finding in found["findings"]] == [(5, True)]
+    assert [(finding["line"], finding["message"].endswith("is empty.")) for finding in found["findings"]] == [(6, True)]
     assert any("from en to ja" in block for block in found["blocked"])
     assert {"ffmpeg", "espeak-ng", "apertium", "disk"} <= {
         check["what"] for check in dub("doctor", "--json").json["checks"]

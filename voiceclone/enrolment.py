@@ -160,16 +160,22 @@ class Enrolments:
         )
         sound = _print(recordings)
         workspaces.note(registry.root, self.root.parent, person=person, consent=consent)
+        registry.renew(grant)
         with self._changing("enrol", person) as folder:
             parts = _part(folder, enrolment)
-            if parts.exists():
-                shutil.rmtree(parts)
-            private.make_folder(parts)
-            for clip, (data, _) in zip(clips, encoded, strict=True):
-                private.write_new(parts / clip.file, data)
-            private.write_new(parts / "print.npy", _npy(sound))
-            registry.renew(grant)
-            private.replace(folder / MANIFEST, enrolment.model_dump_json(indent=1).encode())
+            again, first = parts.exists(), not (folder / MANIFEST).exists()
+            try:
+                private.make_folder(parts)
+                for clip, (data, _) in zip(clips, encoded, strict=True):
+                    private.replace(parts / clip.file, data)
+                private.replace(parts / "print.npy", _npy(sound))
+                registry.renew(grant)
+                private.replace(folder / MANIFEST, enrolment.model_dump_json(indent=1).encode())
+            except BaseException:
+                # nothing of a voice stays that nobody knows of
+                if first or not again:
+                    shutil.rmtree(folder if first else parts, ignore_errors=True)
+                raise
             _sweep(folder, enrolment)
         return enrolment
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -63,7 +64,7 @@ def prints_of(stretches: Sequence[Mono]) -> NDArray[np.float32]:
     """The prints of several stretches, (stretches, 256); raises as `print_of` does."""
     import torch
 
-    with _lock, torch.inference_mode():
+    with _lock, _one_thread(), torch.inference_mode():
         encoder = _encoder()
         looks = [encoder.looks(stretch) for stretch in stretches]
         if not looks:
@@ -83,6 +84,19 @@ def centroid(prints: NDArray[np.float32]) -> Print:
 def likeness(one: Print, other: Print) -> float:
     """Cosine of two prints: 1 for the same, about 0.5 to 0.7 for two people."""
     return float(np.dot(one.astype(np.float64), other.astype(np.float64)))
+
+
+@contextmanager
+def _one_thread() -> Generator[None]:
+    """The network is small: on busy cores, threads that wait for each other cost more than they bring."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @lru_cache

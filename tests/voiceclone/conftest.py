@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ import pytest
 from voiceclone.application import Application
 from voiceclone.consent import Record
 from voiceclone.grant import Clock
+from voiceclone.quality import Recording
 from voiceclone.registry import Registry
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -87,3 +90,26 @@ def use() -> dict[str, Any]:
         "purpose": "training_video",
         "commercial": False,
     }
+
+
+SAID = (
+    "Welcome to the second lesson of this course. Plants turn the light of the sun into energy. "
+    "Where in the plant does that happen? It happens in the green leaves, and nowhere else."
+)
+
+
+@pytest.fixture(scope="session")
+def say(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Recording]:
+    """Makes a recording of about 9 s in one of flite's voices: slt, rms and awb at 16 kHz, kal at 8 kHz."""
+    import soundfile
+
+    folder = tmp_path_factory.mktemp("flite")
+
+    @lru_cache
+    def said(voice: str, text: str = SAID) -> Recording:
+        path = folder / f"{len(list(folder.iterdir()))}.wav"
+        subprocess.run(["flite", "-voice", voice, "-t", text, "-o", str(path)], check=True, timeout=60)
+        samples, rate = soundfile.read(str(path), dtype="float32")
+        return Recording(f"{voice}.wav", samples, rate)
+
+    return said

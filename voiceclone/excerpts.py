@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.script import Diarization
 from manifests.spans import RATE as TICKS
@@ -56,7 +57,7 @@ def best_spans(found: Diarization, label: str, hear: Hear, *, total: int = TOTAL
     pieces = [piece for stretch in alone(found, label) for piece in _cut(stretch, hear)]
     pieces = sorted(pieces, key=lambda span: (-span.length, span.start))[:MOST]
     heard: list[tuple[Span, float, float]] = []
-    prints: list[Print] = []
+    windows: list[NDArray[np.float32]] = []
     for span in pieces:
         sound = hear(span)
         runs = speaking(sound)
@@ -65,14 +66,14 @@ def best_spans(found: Diarization, label: str, hear: Hear, *, total: int = TOTAL
         if ratio is None or len(speech) < 0.5 * len(sound):
             continue
         heard.append((span, ratio, acoustics.clipped_share(sound)))
-        prints.append(voiceprint.print_of(speech))
+        windows.append(quality.window_prints(speech))
     if not heard:
         return ()
-    matrix = np.stack(prints)
-    middle = voiceprint.centroid(np.delete(matrix, quality.strangers(matrix), axis=0))
+    everything = np.concatenate(windows)
+    middle = voiceprint.centroid(np.delete(everything, quality.strangers(everything), axis=0))
     excerpts = [
-        Excerpt(span, ratio, clipped, round(voiceprint.likeness(own, middle), 3))
-        for (span, ratio, clipped), own in zip(heard, matrix, strict=True)
+        Excerpt(span, ratio, clipped, round(voiceprint.likeness(voiceprint.centroid(own), middle), 3))
+        for (span, ratio, clipped), own in zip(heard, windows, strict=True)
     ]
     fit = [each for each in excerpts if each.likeness >= quality.ONE_VOICE and each.clipped < 1e-3]
     chosen: list[Excerpt] = []

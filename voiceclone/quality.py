@@ -164,24 +164,30 @@ def window_prints(speech: Mono) -> NDArray[np.float32]:
 def strangers(prints: NDArray[np.float32]) -> NDArray[np.int64]:
     """Which windows (rows of prints) do not sound like the rest.
 
-    Where the windows fall into two voices, the smaller group is strange: a mean of all lies between the two and
-    resembles both. Else it is what does not resemble the mean.
+    A mean of two voices lies between them and resembles both, so windows that fall into groups are parted first; the
+    largest group is the voice, and what does not resemble its mean is strange.
     """
     if len(prints) < 2:
         return np.zeros(0, np.int64)
-    one, other = _halves(prints)
-    rest = one if len(one) >= len(other) else other
-    split = min(len(one), len(other)) >= 2 and (
-        voiceprint.likeness(voiceprint.centroid(prints[one]), voiceprint.centroid(prints[other])) < TWO_VOICES
-    )
-    if not split:
-        rest = np.arange(len(prints))
-        near = np.flatnonzero(prints @ voiceprint.centroid(prints) >= ONE_VOICE - 0.1)
-        rest = near if len(near) else rest
-    unlike = prints @ voiceprint.centroid(prints[rest]) < ONE_VOICE
-    if split:
-        unlike[one if rest is other else other] = True
+    voice = _largest(prints, np.arange(len(prints)))
+    near = voice[prints[voice] @ voiceprint.centroid(prints[voice]) >= ONE_VOICE - 0.1]
+    unlike = prints @ voiceprint.centroid(prints[near if len(near) else voice]) < ONE_VOICE
+    if len(voice) < len(prints):
+        unlike |= ~np.isin(np.arange(len(prints)), voice)
     return np.flatnonzero(unlike)
+
+
+def _largest(prints: NDArray[np.float32], rows: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The largest group of rows that does not fall into two voices; the earliest of equals."""
+    if len(rows) < 4:
+        return rows
+    halves = [rows[half] for half in _halves(prints[rows])]
+    if min(map(len, halves)) < 2:
+        return rows
+    one, other = (voiceprint.centroid(prints[half]) for half in halves)
+    if voiceprint.likeness(one, other) >= TWO_VOICES:
+        return rows
+    return max((_largest(prints, half) for half in halves), key=lambda half: (len(half), -int(half[0])))
 
 
 def _halves(prints: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -136,4 +136,4 @@ def _inputs(said: Reading, statistics: Statistics) -> Array:
     rows = (said.frames.cepstrum - statistics.source_mean) / statistics.source_sd
     count = np.arange(len(rows))
     around = [rows[np.clip(count + shift, 0, len(rows) - 1), : ORDER // 2] for shift in (-6, 6)]
-    return np.concatenate([rows, *around, said.phones, np.ones((len(rows), 1))], axis=1)
+    return np.concatenate([rows, *around, said.phones.astype(np.float64), np.ones((len(rows), 1))], axis=1)

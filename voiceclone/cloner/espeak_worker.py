@@ -1,8 +1,8 @@
 """libespeak-ng in a process of its own: text in, sound with the time of every phoneme and word out.
 
 Run by `voiceclone.cloner.speech_source` only. libespeak-ng is GPL-3, so nothing but this process ever loads it. It
-needs the standard library alone, and ends with its parent: when standard input closes, and by the kernel's signal when the
-parent dies in the middle of a sentence.
+needs the standard library alone, and ends with its parent: when standard input closes, and by the kernel's signal when
+the parent dies in the middle of a sentence.
 
 Each message on standard input and output is a 4-byte big-endian length and that many bytes.
 
@@ -11,7 +11,7 @@ Each message on standard input and output is a 4-byte big-endian length and that
     in   {"do": "say", "text", "voice", "wpm", "pitch", "range"}       JSON
     out  {"rate", "phones": [[sample, ipa], ...], "words": [[sample, character, length], ...]}    JSON, then
     out  16-bit little-endian mono samples
-    out  {"error": what is wrong, "kind": "missing" | "voice"}         JSON, instead of either
+    out  {"error": what is wrong, "kind": "missing" | "voice" | "broken"}         JSON, instead of either
 """
 
 from __future__ import annotations
@@ -155,33 +155,62 @@ def answer(library: Library, request: dict[str, Any]) -> list[bytes]:
             int(request["range"]),
         )
     except LookupError as error:
-        return [json.dumps({"error": str(error), "kind": "voice"}).encode()]
+        return [_wrong(str(error), "voice")]
     times = {"rate": library.rate, "phones": library.phones, "words": library.words}
     return [json.dumps(times).encode(), b"".join(library.sound)]
 
 
+def _wrong(message: str, kind: str) -> bytes:
+    return json.dumps({"error": message, "kind": kind}).encode()
+
+
+def send(answers: BinaryIO, messages: list[bytes]) -> None:
+    for message in messages:
+        answers.write(struct.pack(">I", len(message)) + message)
+    answers.flush()
+
+
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
-    """Answer requests until there are no more."""
+    """Answer requests until there are no more.
+
+    Each is answered by a fork of this process, in which the library is new: it remembers what it said before, and says
+    the same text a few samples longer or shorter afterwards. A text that breaks the library then breaks no other.
+    """
     library: Library | None = None
     while len(header := requests.read(4)) == 4:
         (length,) = struct.unpack(">I", header)
         if length > LONGEST:
             return
+        request = json.loads(requests.read(length))
         try:
             library = library or Library()
-            messages = answer(library, json.loads(requests.read(length)))
         except OSError as error:
-            messages = [json.dumps({"error": str(error), "kind": "missing"}).encode()]
-        for message in messages:
-            answers.write(struct.pack(">I", len(message)) + message)
-        answers.flush()
+            send(answers, [_wrong(str(error), "missing")])
+            continue
+        worker = os.getpid()
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                end_with(worker)
+                send(answers, answer(library, request))
+                status = 0
+            finally:
+                os._exit(status)  # never back into the loop, whatever went wrong
+        if os.waitpid(child, 0)[1] != 0:
+            send(answers, [_wrong("espeak-ng broke at this text", "broken")])
+
+
+def end_with(parent: int) -> None:
+    """End this process when its parent does."""
+    pr_set_pdeathsig = 1
+    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)  # the parent died before the line above
 
 
 def main() -> None:
-    pr_set_pdeathsig = 1
-    ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
-    if os.getppid() != int(sys.argv[1]):
-        return  # the parent died before the line above
+    end_with(int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the parent's to handle
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a library prints must not get among the answers

@@ -1,8 +1,8 @@
 """Choosing, for every frame that is to be said, one of the frames that the person has said.
 
 A target cost asks how well a frame fits, a join cost how well it follows the one before, and the Viterbi algorithm
-finds the cheapest sequence (Hunt and Black 1996; here units are frames). Memory does not grow with the length of the text
-times that of the voice: candidates are looked for in blocks of frames.
+finds the cheapest sequence (Hunt and Black 1996; here units are frames). Memory does not grow with the length of the
+text times that of the voice: candidates are looked for in blocks of frames.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def speak(
     said = converted(voice, reading, how.pitch_range)
     share = refining.stress(reading.words, places, len(said))
     heard = refining.timing(reading.pause, share, how.pace * rate, how.pauses)
-    return _sound(said, share, heard, how), RATE
+    return _sound(said, voice.correction * how.tilt(), share, heard, how), RATE
 
 
 def converted(voice: TrainedVoice, reading: Reading, pitch_range: float = 1.0) -> Frames:
@@ -78,8 +78,8 @@ def converted(voice: TrainedVoice, reading: Reading, pitch_range: float = 1.0) -
     return Frames(f0, statistics.full_variance(mix, _LAST_VARIANCE), chosen.aperiodicity)
 
 
-def _sound(said: Frames, share: Array, heard: Array, how: Refinement) -> NDArray[np.float32]:
-    """Frames as sound, `heard` in that order and refined."""
+def _sound(said: Frames, colour: Array, share: Array, heard: Array, how: Refinement) -> NDArray[np.float32]:
+    """Frames as sound, `heard` in that order, their power spectra multiplied by `colour`."""
     nearest = np.round(heard).astype(np.int64)
     below = np.floor(heard).astype(np.int64)
     above = np.minimum(below + 1, len(said) - 1)
@@ -88,7 +88,7 @@ def _sound(said: Frames, share: Array, heard: Array, how: Refinement) -> NDArray
     aperiodicity = said.aperiodicity[below] * (1 - part) + said.aperiodicity[above] * part
     share = share[nearest]
     f0 = said.f0[nearest] * 2 ** (how.pitch / 12) * refining.stressed_pitch(share)
-    envelope = envelope_of(cepstrum) * how.tilt() * refining.stressed_power(share)[:, None]
+    envelope = envelope_of(cepstrum) * colour * refining.stressed_power(share)[:, None]
     sound = levelled(sounded(f0, envelope, aperiodicity)) * 10 ** (how.energy / 20)
     peak = float(np.abs(sound).max())
     return (sound * min(1.0, PEAK / peak) if peak else sound).astype(np.float32)

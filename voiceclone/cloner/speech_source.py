@@ -109,7 +109,7 @@ class SpeechSource:
         request = {"do": "say", "text": text, "voice": voice, "wpm": wpm, "pitch": pitch, "range": pitch_range}
         times, sound = self._asked(request, 2)
         made = json.loads(times)
-        if not sound:
+        if not any(sound):
             raise StageFailed(f"espeak-ng gave no sound for {text[:60]!r}.")
         return Spoken(
             np.frombuffer(sound, "<i2").astype(np.float64) / 32768,
@@ -167,6 +167,8 @@ class SpeechSource:
             answers.append(self._read(process, length, deadline))
             if answers[0].startswith(b'{"error"'):
                 wrong = json.loads(answers[0])
+                if wrong["kind"] == "broken":
+                    raise StageFailed(f"{wrong['error']}.")
                 remedy = "See `espeak-ng --voices`."
                 if wrong["kind"] == "missing":
                     remedy = "Run: sudo apt-get install libespeak-ng1 espeak-ng-data"

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from manifests.errors import InputError
 from voiceclone.cloner import network, phones
 from voiceclone.cloner.alignment import Alignment, Pair, align
-from voiceclone.cloner.analysis import FRAME_S, Frames, above, active, delta, person_frames, prepared
+from voiceclone.cloner.analysis import FRAME_S, Array, Frames, above, active, delta, person_frames, prepared
+from voiceclone.cloner.colour import correction
 from voiceclone.cloner.reading import Reading, read
 from voiceclone.cloner.safe_map import SafeMap, anchors
 from voiceclone.cloner.speech_source import SpeechSource
@@ -73,7 +74,7 @@ def train(
     try:
         voice = own.voice_of(language)
         target = own.voice_of(target_language)
-        person, texts = _heard(clips)
+        sounds, person, texts = _heard(clips)
         readings, wpm = _read(own, texts, voice, person)
         statistics = Statistics.of([reading.frames for reading in readings], person)
         alignment = align(readings, person, statistics)
@@ -103,6 +104,7 @@ def train(
         statistics=statistics,
         networks=networks,
         inventory=inventory,
+        correction=correction(sounds, person),
     )
 
 
@@ -116,8 +118,9 @@ def clean_speech(frames: Frames) -> float:
     return FRAME_S * float(above(frames.cepstrum, 0.75).sum())
 
 
-def _heard(clips: Sequence[Clip]) -> tuple[list[Frames], list[str]]:
-    """The frames of the clips and their texts, as many as MOST_S hold."""
+def _heard(clips: Sequence[Clip]) -> tuple[list[Array], list[Frames], list[str]]:
+    """The clips, prepared, their frames and their texts, as many as MOST_S hold."""
+    sounds: list[Array] = []
     person: list[Frames] = []
     texts: list[str] = []
     total = clean = 0.0
@@ -126,9 +129,11 @@ def _heard(clips: Sequence[Clip]) -> tuple[list[Frames], list[str]]:
         seconds = len(clip.audio) / clip.rate
         if total + seconds > MOST_S:
             break
-        frames = person_frames(prepared(clip.audio, clip.rate))
+        sound = prepared(clip.audio, clip.rate)
+        frames = person_frames(sound)
         if (frames.f0 > 0).sum() * FRAME_S < 0.1:
             continue  # no voice in it: a breath, a cough, a door
+        sounds.append(sound)
         person.append(frames)
         texts.append(clip.text)
         total += seconds
@@ -138,7 +143,7 @@ def _heard(clips: Sequence[Clip]) -> tuple[list[Frames], list[str]]:
             f"there are {clean:.1f} s of clean speech, and a voice needs {MINIMUM_S:g} s.",
             remedy="Enrol more recordings; a minute is best.",
         )
-    return person, texts
+    return sounds, person, texts
 
 
 def _check(clip: Clip, number: int) -> None:

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from manifests.errors import InputError, StoreError
 from voiceclone import private
 from voiceclone.cloner import phones
-from voiceclone.cloner.analysis import BANDS, ORDER
+from voiceclone.cloner.analysis import BANDS, ORDER, Array
+from voiceclone.cloner.colour import BINS
 from voiceclone.cloner.network import SHAPES, Weights
 from voiceclone.cloner.statistics import Statistics
 
@@ -86,6 +87,8 @@ class TrainedVoice:
     statistics: Statistics
     networks: tuple[Weights, ...]
     inventory: Inventory
+    correction: Array
+    """What power spectra are multiplied by to undo the vocoder's colour: (colour.BINS,)."""
 
     @cached_property
     def digest(self) -> str:
@@ -135,6 +138,7 @@ class TrainedVoice:
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
         arrays: dict[str, NDArray[Any]] = {name: getattr(self.statistics, name) for name in _VECTORS}
+        arrays["correction"] = self.correction
         arrays |= {f"inventory.{field.name}": getattr(self.inventory, field.name) for field in fields(Inventory)}
         for number, weights in enumerate(self.networks):
             arrays |= {f"network{number}.{name}": weight for name, weight in weights.items()}
@@ -172,6 +176,7 @@ def _built(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Trai
     count = int(facts["networks"])
     frames = len(arrays["inventory.contour"])
     shapes: dict[str, tuple[tuple[int, ...], type]] = dict.fromkeys(_VECTORS, ((ORDER,), np.float64))
+    shapes["correction"] = ((BINS,), np.float64)
     for name, columns in _COLUMNS.items():
         shapes[f"inventory.{name}"] = ((frames,) if columns is None else (frames, columns)), np.float32
     for number in range(count if 1 <= count <= 8 else 0):
@@ -192,8 +197,17 @@ def _built(facts: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> Trai
         wpm=int(facts["wpm"]),
         own_frames=numbers[1],
         alignment_cost=numbers[2],
-        statistics=Statistics(**{name: arrays[name] for name in _VECTORS}, **pitch),
+        statistics=Statistics(
+            source_mean=arrays["source_mean"],
+            source_sd=arrays["source_sd"],
+            person_mean=arrays["person_mean"],
+            person_sd=arrays["person_sd"],
+            active_sd=arrays["active_sd"],
+            source_pitch=pitch["source_pitch"],
+            person_pitch=pitch["person_pitch"],
+        ),
         networks=tuple({name: arrays[f"network{number}.{name}"] for name in SHAPES} for number in range(count)),
+        correction=arrays["correction"],
         inventory=Inventory(**{name: arrays[f"inventory.{name}"] for name in _COLUMNS}),
     )
 

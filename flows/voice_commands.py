@@ -11,7 +11,7 @@ voices = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Enrol the voices of people who consented, with a quality report; list and delete them.",
+    help="Enrol the voices of people who consented, with a quality report; hear, list and delete them.",
 )
 
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="The person's id, as consents and manifests name them.")]
@@ -52,6 +52,26 @@ def list_(workspace: WorkspaceFolder = None, as_json: AsJson = False) -> None:
     from flows.voicing import list_voices
 
     list_voices(workspace, as_json)
+
+
+@voices.command()
+def audition(
+    person: Person,
+    text: Annotated[str, typer.Option("--text", metavar="TEXT", help="What to say.")],
+    language: Annotated[str, typer.Option("--lang", metavar="LANG", help="In which language.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The WAV to write, instead of PERSON.LANG.wav here.")
+    ] = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Hear a sentence in an enrolled person's voice. The first one in a language trains the voice: about a minute.
+
+    Example: dub voices audition amara --text "Bienvenidos al curso." --lang es
+    """
+    from flows.auditioning import audition_voice
+
+    audition_voice(person, text=text, language=language, out=out, workspace=workspace, json_wanted=as_json)
 
 
 @voices.command()

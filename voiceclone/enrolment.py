@@ -295,7 +295,13 @@ def identified(person: str) -> None:
 
 
 def permitted(
-    registry: Registry, consent: str, person: str, *, course: str | None = None, purpose: str | None = None
+    registry: Registry,
+    consent: str,
+    person: str,
+    *,
+    language: str | None = None,
+    course: str | None = None,
+    purpose: str | None = None,
 ) -> Grant:
     """A grant under a consent for any of its languages, courses and purposes, or for those that are given.
 
@@ -308,14 +314,14 @@ def permitted(
     courses = (course,) if course else ("any",) if scope.courses == "any" else scope.courses
     purposes = (purpose,) if purpose else tuple(each for each in scope.purposes if each not in scope.forbidden)
     refused: ConsentRefused | None = None
-    for language in scope.languages:
+    for each_language in (language,) if language else scope.languages:
         for each_course in courses:
             for each_purpose in purposes or scope.purposes:
                 try:
                     return registry.grant(
                         consent=consent,
                         person=person,
-                        language=language,
+                        language=each_language,
                         course=each_course,
                         purpose=each_purpose,
                         commercial=False,

@@ -140,6 +140,9 @@ def test_without_a_registry_the_way_to_one_is_named(run: Run, clips: Path) -> No
         (("enrol", "amara", "agreement.pdf", "--consent", "amara-2026"), "agreement.pdf holds no sound"),
         (("enrol", "../amara", "agreement.pdf", "--consent", "amara-2026"), "cannot be the id of a person"),
         (("enrol", "amara", "--consent", "amara-2026"), "FILE"),
+        (("audition", "amara", "--text", "Hola.", "--lang", "es"), "nobody called amara is enrolled"),
+        (("audition", "amara", "--text", "Hola.", "--lang", "Spanish!"), "is not a language"),
+        (("audition", "amara", "--text", " ", "--lang", "es"), "the text has 0 characters"),
         (("delete", "amara"), "nobody called amara is enrolled"),
         (("delete", "../amara"), "cannot be the id of a person"),
     ],
@@ -165,7 +168,34 @@ def test_an_enrolment_is_deleted_from_the_workspace_that_is_named(agreed: Run, c
     assert list((workspace / "voices").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["enrol", "list", "delete"])
+@pytest.mark.slow
+def test_an_audition_is_marked_as_synthetic_and_needs_consent_for_its_language(agreed: Run, clips: Path) -> None:
+    """Spanish, which the consent covers: a marked WAV; French, and Spanish after a suspension: exit 4, no file."""
+    import soundfile
+
+    from voiceclone import watermark
+
+    clip = clips / "slt [1].wav"
+    assert agreed("voices", "enrol", "amara", clip, "--consent", "amara-2026", "--language", "en").code == 0
+    french = agreed("voices", "audition", "amara", "--text", "Bonjour.", "--lang", "fr")
+    assert (french.code, french.err) == (4, "dub: amara-2026 does not cover fr.\n")
+    spoken = agreed(
+        "voices", "audition", "amara", "--text", "Las plantas crecen hacia la luz.", "--lang", "es", "--json"
+    )
+    assert spoken.code == 0, spoken.err
+    sound, rate = soundfile.read(spoken.json["path"], dtype="float32")
+    assert Path(spoken.json["path"]) == Path("amara.es.wav").absolute()
+    assert 1.0 < len(sound) / rate < 6.0
+    assert watermark.score(sound, rate) > 0.9
+    [row] = agreed("voices", "list", "--json").json["voices"]
+    assert row["trained"] == ["es"]
+    Path("amara.es.wav").unlink()
+    assert agreed("consent", "suspend", "amara-2026").code == 0
+    assert agreed("voices", "audition", "amara", "--text", "Hola.", "--lang", "es").code == 4
+    assert not Path("amara.es.wav").exists()
+
+
+@pytest.mark.parametrize("command", ["enrol", "list", "audition", "delete"])
 def test_every_command_shows_an_example(run: Run, command: str) -> None:
     """`--help` answers with one."""
     said = run("voices", command, "--help")

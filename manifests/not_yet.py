@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from manifests.document import At
 from manifests.faults import Fault
-from manifests.model import Course, Person
+from manifests.model import Course
 
 ENGINES: Final[Mapping[str, str]] = {
     "diarize": "pyannote",
@@ -45,8 +45,6 @@ def _differs(word: object) -> Callable[[Any], bool]:
     return lambda value: value != word
 
 
-_REFINEMENT = "leave it out: no voice is cloned yet that it could refine"
-
 ROWS: Final[tuple[Row, ...]] = (
     Row(("profile",), _is("studio"), "the studio profile; write `embedded`"),
     *(
@@ -62,11 +60,6 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(("delivery", "loudness"), _is("netflix"), "the loudness `netflix`; write `source`, `web`, `ebu` or `atsc`"),
     Row(("delivery", "disclosure", "spoken"), _is(True), "a spoken disclosure; write `false`, the subtitle says it"),
     Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
-    *(
-        Row(("people", "*", name), _differs(field.default), f"the refinement `{name}`; {_REFINEMENT}")
-        for name, field in Person.model_fields.items()
-        if name != "consent"
-    ),
     Row(("lessons", "*", "captions"), _given, "captions; leave the key out, and the lesson is recognized by ear"),
     Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
 )

@@ -1,24 +1,32 @@
 """Clone: decide which voice speaks for each speaker, and ask for every permission that takes.
 
-A person's own voice is used only where the consent registry grants it; a speaker without such a grant gets a stock
-voice, and the record says why. No engine of the embedded profile clones yet, so today every voice is a stock voice.
+A person's own voice is used only where the consent registry grants it, and learned from what they say in the lesson
+itself; a speaker without such a grant, or with too little speech to learn from, gets a stock voice, and the record says
+why.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from manifests.errors import ConsentRefused, EngineUnavailable
+from manifests.errors import ConsentRefused, EngineUnavailable, InputError
 from manifests.model import Job, Speakers
-from manifests.script import Casting, Diarization, Speaker, Voice, dump, load
+from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
+from tasks import own_voice
 from tasks.engines import espeak
 from tasks.stage import Engine, Made, Stage, Workbench
+from voiceclone import workspaces
+from voiceclone.grant import Grant
 from voiceclone.registry import Registry
 
-NO_ENGINE = "consent granted, but no engine of this profile clones voices"
+STOCK = "stock"
+"""What a manifest writes for a speaker who is to have a voice that belongs to nobody."""
+
+Learn = Callable[[str, frozenset[str]], Voice]
+"""Learns the voice of a person from what these speaker labels say. Raises InputError where that is too little."""
 
 _APART_OCTAVES = 1 / 6
 """How far two voices lie apart in pitch where that can be: two semitones, of which anyone hears the difference."""
@@ -38,8 +46,8 @@ class Params:
     course: str
     purpose: str
     commercial: bool
-    require_consent: bool
-    require_statement: bool
+    require_consent: bool = False
+    require_statement: bool = False
     people: dict[str, str] = field(default_factory=dict[str, str])
     """Speaker label to the person whom the manifest names for it; `*` for whoever speaks."""
     consents: dict[str, str] = field(default_factory=dict[str, str])
@@ -47,15 +55,52 @@ class Params:
     registry: str = ""
     """Digest of what the registry says of these consents: a revocation makes another key."""
 
+    def person(self, label: str) -> str | None:
+        """Whom the manifest names for a label; None for nobody, and for `stock`."""
+        person = self.named(label)
+        return None if person == STOCK else person
 
-def cast(diarization: Diarization, params: Params, registry: Registry) -> Casting:
-    """A voice for every speaker of a lesson.
+    def named(self, label: str) -> str | None:
+        """What the manifest says of a label: a person, `stock` or nothing."""
+        return self.people.get(label, self.people.get("*"))
+
+    def grant(self, person: str, registry: Registry) -> Grant:
+        """The registry's yes to this use of a person's voice. Raises ConsentRefused."""
+        consent = self.consents.get(person)
+        if consent is None:
+            raise ConsentRefused(
+                f"the manifest names no consent for {person}", remedy=f"Add one: people: {{{person}: {{consent: ID}}}}"
+            )
+        return registry.grant(
+            consent=consent,
+            person=person,
+            language=self.language,
+            course=self.course,
+            purpose=self.purpose,
+            commercial=self.commercial,
+            require_statement=self.require_statement,
+        )
+
+
+def cast(diarization: Diarization, params: Params, registry: Registry, learn: Learn) -> Casting:
+    """A voice for every speaker of a lesson: their own where it is granted, else a stock voice.
 
     Raises ConsentRefused where the manifest requires consent and a named person's is missing, EngineUnavailable where
     there is no stock voice for the language.
     """
     reasons = {speaker.label: _reason(speaker.label, params, registry) for speaker in diarization.speakers}
-    return Casting(params.language, stock_voices(params.language, diarization.speakers, reasons))
+    own: dict[str, Voice] = {}
+    for person in sorted({params.person(label) or "" for label, reason in reasons.items() if reason is None}):
+        labels = frozenset(label for label in reasons if params.person(label) == person)
+        try:
+            voice = learn(person, labels)
+        except (InputError, EngineUnavailable) as error:
+            reasons |= dict.fromkeys(labels, f"consent granted, but {error.message}")
+        else:
+            own |= dict.fromkeys(labels, voice)
+    others = [speaker for speaker in diarization.speakers if speaker.label not in own]
+    told = {label: reason or "" for label, reason in reasons.items()}
+    return Casting(params.language, own | stock_voices(params.language, others, told))
 
 
 def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[str, str]) -> dict[str, Voice]:
@@ -96,11 +141,8 @@ def spread_pitches(speakers: Sequence[Speaker]) -> dict[str, float]:
 
     pitches: dict[str, float] = {}
     for low in (True, False):
-        group = sorted(
-            (math.log2(speaker.pitch_hz or _UNMEASURED_HZ), speaker.label)
-            for speaker in speakers
-            if _is_low(speaker) == low
-        )
+        own = sorted((s.pitch_hz or _UNMEASURED_HZ, s.label) for s in speakers if _is_low(s) == low)
+        group = [(math.log2(hz), label) for hz, label in own]
         if not group:
             continue
         step = min(_APART_OCTAVES, 2 * _NEAR_OCTAVES / max(1, len(group) - 1))
@@ -116,33 +158,23 @@ def _is_low(speaker: Speaker) -> bool:
     return (speaker.pitch_hz or _UNMEASURED_HZ) < espeak.BETWEEN_HZ
 
 
-def _reason(label: str, params: Params, registry: Registry) -> str:
-    """Why a speaker is not heard in their own voice. Raises ConsentRefused where the manifest wants it so."""
-    person = params.people.get(label, params.people.get("*"))
-    if person is None or person == "stock":
-        return f"no person is named for {label}" if person is None else f"the manifest gives {label} a stock voice"
-    consent = params.consents.get(person)
-    if consent is None:
-        if params.require_consent:
-            raise ConsentRefused(
-                f"the manifest names no consent for {person}.", remedy=f"Add one: people: {{{person}: {{consent: ID}}}}"
-            )
-        return f"the manifest names no consent for {person}"
+def _reason(label: str, params: Params, registry: Registry) -> str | None:
+    """Why a speaker is not heard in their own voice, or None where they may be.
+
+    Raises ConsentRefused where the manifest wants it so.
+    """
+    person = params.person(label)
+    if person is None:
+        if params.named(label) == STOCK:
+            return f"the manifest gives {label} a stock voice"
+        return f"no person is named for {label}"
     try:
-        registry.grant(
-            consent=consent,
-            person=person,
-            language=params.language,
-            course=params.course,
-            purpose=params.purpose,
-            commercial=params.commercial,
-            require_statement=params.require_statement,
-        )
+        params.grant(person, registry)
     except ConsentRefused as refusal:
         if params.require_consent:
             raise
         return refusal.message
-    return NO_ENGINE
+    return None
 
 
 def params(job: Job) -> Params:
@@ -185,15 +217,35 @@ def check(job: Job) -> None:
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    casting = cast(load(Diarization, inputs["diarize/turns.json"]), params, Registry.default())
-    return Made({"casting.json": dump(casting, bench.scratch / "casting.json")})
+    registry = Registry.default()
+    script = load(Script, inputs["transcribe/script.json"])
+
+    def learn(person: str, labels: frozenset[str]) -> Voice:
+        grant = params.grant(person, registry)
+        workspaces.note(registry.root, bench.store.root.parent, person=person, consent=grant.consent)
+        name = own_voice.learned(
+            person,
+            own_voice.clips(script, labels, inputs["split/programme.flac"]),
+            script.language,
+            params.language,
+            bench,
+        )
+        return Voice(kind="clone", engine=own_voice.ENGINE, name=name, person=person, consent=grant.consent)
+
+    casting = cast(load(Diarization, inputs["diarize/turns.json"]), params, registry, learn)
+    own = {voice for voice in casting.voices.values() if voice.kind == "clone"}
+    return Made(
+        {"casting.json": dump(casting, bench.scratch / "casting.json")},
+        objects=tuple(sorted(voice.name for voice in own)),
+        people=frozenset(voice.person or "" for voice in own),
+    )
 
 
 STAGE = Stage(
     name="clone",
-    version=2,
+    version=3,
     scope="target",
-    needs=("diarize/turns.json",),
+    needs=("diarize/turns.json", "transcribe/script.json", "split/programme.flac"),
     makes=("casting.json",),
     params=params,
     run=run,

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from manifests.errors import DubError
+from manifests.model import Job
 from manifests.script import Casting, Line, Lines, Script, Voice, dump, load
 from manifests.timeline import Take, Takes
+from tasks import clone, own_voice
 from tasks.engines import espeak
 from tasks.stage import Engine, Made, Stage, Workbench, digest
+from voiceclone.registry import Registry
 
 TAKE_VERSION = 2
 """Changes when the same text, voice and rate would sound different."""
@@ -21,34 +25,67 @@ TAKE_VERSION = 2
 class Params:
     language: str
     wpm: int = espeak.NORMAL_WPM
-    """Words a minute that count as the engine's normal rate."""
+    """Words a minute that count as the stock voices' normal rate."""
+    terms: clone.Params | None = None
+    """What a grant is asked for; None where the manifest names nobody."""
+    refinements: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Person to how their voice is refined."""
 
 
 def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, bench: Workbench) -> Takes:
     """Speak every line that holds a letter or a digit, in order.
 
     A line of signs alone, or without a sound in its voice, has no take: the record names it as missing. Raises
-    EngineUnavailable or StageFailed, naming the line.
+    EngineUnavailable or StageFailed, naming the line, and ConsentRefused as soon as a person's voice may no longer be
+    used.
     """
     speakers = {utterance.id: utterance.speaker for utterance in script.utterances}
     spoken = [line for line in lines.lines if any(sign.isalnum() for sign in line.text)]
-    takes: list[Take] = []
+    by_voice: dict[Voice, list[Line]] = {}
+    for line in spoken:
+        by_voice.setdefault(casting.voices[speakers[line.id]], []).append(line)
+    takes: dict[str, Take] = {}
+    done = 0
+    for voice, theirs in by_voice.items():
+        speaking = _own_takes if voice.kind == "clone" else _stock_takes
+        for line, audio in zip(theirs, speaking(theirs, voice, params, bench), strict=True):
+            if audio is not None:
+                takes[line.id] = _take(line, audio, voice)
+            done += 1
+            bench.tell(done / len(spoken))
+    return Takes(lines.language, tuple(takes[line.id] for line in spoken if line.id in takes))
+
+
+def _take(line: Line, audio: Path, voice: Voice) -> Take:
+    import soundfile
+
+    length = soundfile.info(audio).frames
+    return Take(line.id, audio.name, length=length, default_length=length, engine_rate=1.0, voice=voice)
+
+
+def _own_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Workbench) -> Iterator[Path | None]:
+    """In a consented person's voice, batch by batch, each granted."""
+    registry = Registry.default()
+    person = voice.person or ""
+    terms = params.terms or clone.Params(params.language, "", "", commercial=False)
+    grant = terms.grant(person, registry)
+    texts = [line.text for line in lines]
+    yield from own_voice.spoken(texts, voice.name, grant, registry, params.refinements.get(person, {}), bench)
+
+
+def _stock_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Workbench) -> Iterator[Path | None]:
+    """By espeak-ng, as many at once as there are cores."""
     with ThreadPoolExecutor(max_workers=max(1, bench.cores)) as pool:
-        futures = [pool.submit(_take, line, casting.voices[speakers[line.id]], params, bench) for line in spoken]
+        futures = [pool.submit(_stock_take, line, voice, params, bench) for line in lines]
         try:
-            for done, future in enumerate(futures, 1):
-                if (take := future.result()) is not None:
-                    takes.append(take)
-                bench.tell(done / len(spoken))
+            for future in futures:
+                yield future.result()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-    return Takes(lines.language, tuple(takes))
 
 
-def _take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Take | None:
-    import soundfile
-
+def _stock_take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Path | None:
     key = digest(
         {
             "version": TAKE_VERSION,
@@ -59,18 +96,25 @@ def _take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Take | 
             "wpm": params.wpm,
         }
     )
+    make: Callable[[Path], Path] = lambda folder: espeak.speak(  # noqa: E731
+        line.text, voice.name, voice.pitch, folder / "take.flac", wpm=params.wpm
+    )
     try:
-        audio = bench.store.made(
-            "take",
-            key,
-            lambda folder: espeak.speak(line.text, voice.name, voice.pitch, folder / "take.flac", wpm=params.wpm),
-        )
+        return bench.store.made("take", key, make)
     except espeak.Silent:
         return None
     except DubError as error:
         raise error.about(line=line.id) from error.__cause__
-    length = soundfile.info(audio).frames
-    return Take(line.id, audio.name, length=length, default_length=length, engine_rate=1.0, voice=voice)
+
+
+def params(job: Job) -> Params:
+    terms = clone.params(job)
+    refined = {
+        name: person.model_dump(exclude={"consent"}, exclude_none=True)
+        for name, person in sorted(job.course.people.items())
+        if name in terms.consents
+    }
+    return Params(job.language or "", terms=terms if terms.people else None, refinements=refined)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
@@ -90,11 +134,11 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="synthesize",
-    version=1,
+    version=2,
     scope="target",
     needs=("translate/lines.json", "transcribe/script.json", "clone/casting.json"),
     makes=("takes.json",),
-    params=lambda job: Params(job.language or ""),
+    params=params,
     run=run,
     engine=lambda job: Engine("espeak-ng", espeak.version()),
 )

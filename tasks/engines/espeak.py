@@ -5,30 +5,19 @@ espeak-ng is GPL and runs as a process of its own, one a line.
 
 from __future__ import annotations
 
-import io
 import math
 import re
 import subprocess
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from manifests.errors import EngineUnavailable, StageFailed
-from manifests.spans import RATE
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+from tasks import take_sound
 
 NORMAL_WPM = 165
 """The engine's normal rate: it then reads a page of 238 syllables in 46.5 s, where a Spanish narrator took 46.7 s,
 at 5.4 syllables a second between pauses against the narrator's 6.6, and below the 7.8 of native reading
 (Pellegrino and others 2011). espeak-ng's own default, 175, takes 43.6 s."""
-
-LEVEL_DBFS = -26.0
-"""Level of the speech in every take, whatever the voice: RMS over its frames within 30 dB of the loudest."""
-
-_PEAK = 10 ** (-1.0 / 20)
 
 TIMEOUT_S = 60
 
@@ -101,18 +90,12 @@ def spoken(text: str) -> str:
 
 
 def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
-    """Write a text as speech: mono 48 kHz FLAC, silence at both ends trimmed to 15 ms.
-
-    The speech lies at LEVEL_DBFS, lower where its peak would pass -1 dBFS.
+    """Write a text as speech, as `take_sound.write` leaves it.
 
     Raises EngineUnavailable without espeak-ng or the voice, Silent where it gives no sound, StageFailed where it
     breaks.
     """
     import numpy as np
-    import soundfile
-    import soxr
-    from pydub import AudioSegment
-    from pydub.silence import detect_leading_silence
 
     base, _, variant = voice.partition("+")
     if base not in languages() or (variant and variant not in STOCK):
@@ -126,29 +109,7 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     rate, pressure = int.from_bytes(said[24:28], "little"), said[44 : len(said) // 2 * 2]
     if not any(pressure):
         raise Silent(f"espeak-ng gave no sound for {text[:60]!r}.")
-    sound: Any = AudioSegment(data=pressure, sample_width=2, frame_rate=rate, channels=1)
-    threshold = sound.max_dBFS - 45
-    ends = [detect_leading_silence(side, threshold, chunk_size=5) for side in (sound, sound.reverse())]
-    sound = sound[max(0, ends[0] - 15) : len(sound) - max(0, ends[1] - 15)]
-    samples = np.frombuffer(sound.raw_data, dtype="<i2").astype(np.float32) / 32768
-    buffer = io.BytesIO()
-    soundfile.write(
-        buffer, _levelled(soxr.resample(samples, sound.frame_rate, RATE, "VHQ")), RATE, "PCM_16", format="FLAC"
-    )
-    to.write_bytes(buffer.getvalue())
-    return to
-
-
-def _levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The samples at LEVEL_DBFS, their peak at most -1 dBFS."""
-    import numpy as np
-
-    frame = RATE // 50
-    padded = np.pad(samples, (0, -len(samples) % frame))
-    power = (padded.reshape(-1, frame).astype(np.float64) ** 2).mean(axis=1)
-    level = float(np.sqrt(power[power >= power.max() / 1000].mean()))
-    gain = min(10 ** (LEVEL_DBFS / 20) / level, _PEAK / float(np.abs(samples).max()))
-    return samples * np.float32(gain)
+    return take_sound.write(np.frombuffer(pressure, dtype="<i2").astype(np.float32) / np.float32(32768), rate, to)
 
 
 def _run(arguments: list[str], text: bytes) -> bytes:

@@ -291,7 +291,6 @@ def test_norwegian_dates_and_anchors_are_what_they_look_like(tmp_path: Path) -> 
         (HEAD + "quality: {wer: 0.1}\n" + LESSONS, "3: not yet: quality gates"),
         (HEAD + "delivery: {loudness: netflix}\n" + LESSONS, "3: not yet: the loudness `netflix`"),
         (HEAD + "timing: {hold_still_frames: true}\n" + LESSONS, "3: not yet: holding still frames"),
-        (HEAD + "people:\n  a:\n    consent: a-1\n    tone: warm\n" + LESSONS, "6: not yet: the refinement `tone`"),
         (HEAD + LESSONS + "    captions: a.vtt\n", "5: not yet: captions"),
         (HEAD + LESSONS + "    translations: {es: a.srt}\n", "5: not yet: human translations"),
     ],

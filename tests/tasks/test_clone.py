@@ -11,17 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manifests.errors import ConsentRefused, EngineUnavailable
+from manifests.errors import ConsentRefused, EngineUnavailable, InputError
 from manifests.model import Course, Job
-from manifests.script import Casting, Diarization, Speaker, dump, load
+from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
 from manifests.store import Store
-from tasks.clone import NO_ENGINE, STAGE, Params, cast, spread_pitches, stock_voices
+from tasks.clone import STAGE, Params, cast, spread_pitches, stock_voices
 from tasks.engines import espeak
 from tasks.stage import Workbench
 from voiceclone.application import Application
 from voiceclone.registry import Registry
 
 AMARA = {"amara": {"consent": "amara-2026"}}
+TOO_LITTLE = "consent granted, but the lesson holds 0.0 s of their speech alone, and 10 s are needed"
+
+
+def unheard(person: str, labels: frozenset[str]) -> Voice:
+    """Learns nobody's voice: there is nothing to hear."""
+    raise InputError("there is nothing to hear")
 
 
 @pytest.fixture
@@ -86,18 +92,20 @@ def casting_of(target: Job, tmp_path: Path, *pitches: float | None) -> Casting:
     scratch = tmp_path / "scratch"
     scratch.mkdir(exist_ok=True)
     turns = dump(lesson(*pitches), scratch / "turns.json")
-    made = STAGE.run(STAGE.params(target), {"diarize/turns.json": turns}, Workbench(Store(tmp_path / "store"), scratch))
+    script = dump(Script("en", ()), scratch / "script.json")
+    inputs = {"diarize/turns.json": turns, "transcribe/script.json": script, "split/programme.flac": scratch / "none"}
+    made = STAGE.run(STAGE.params(target), inputs, Workbench(Store(tmp_path / "store"), scratch))
     assert not made.people
     return load(Casting, made.outputs["casting.json"])
 
 
 def key_of(target: Job) -> str:
-    return STAGE.key(target, {"diarize/turns.json": "0" * 64})
+    return STAGE.key(target, dict.fromkeys(STAGE.needs, "0" * 64))
 
 
 def test_a_speaker_nobody_names_gets_a_stock_voice(registry: Registry) -> None:
     """The record says that nobody was named."""
-    voice = cast(lesson(120.0), wanted(), registry).voices["SPEAKER_00"]
+    voice = cast(lesson(120.0), wanted(), registry, unheard).voices["SPEAKER_00"]
     assert (voice.kind, voice.person, voice.consent) == ("stock", None, None)
     assert voice.reason == "no person is named for SPEAKER_00"
 
@@ -124,20 +132,36 @@ def test_a_manifest_can_want_a_stock_voice(registry: Registry, tmp_path: Path) -
     """For one label of one lesson, whatever others there have."""
     target = job(tmp_path, people=AMARA, lesson={"speakers": {"SPEAKER_00": "amara", "SPEAKER_01": "stock"}})
     voices = casting_of(target, tmp_path, 205.0, 100.0).voices
-    assert voices["SPEAKER_00"].reason == NO_ENGINE
+    assert voices["SPEAKER_00"].reason == TOO_LITTLE
     assert voices["SPEAKER_01"].reason == "the manifest gives SPEAKER_01 a stock voice"
 
 
-def test_a_granted_consent_says_that_no_engine_clones_yet(registry: Registry, tmp_path: Path) -> None:
-    """The permission is there; what could use it is not, and nobody is named as the owner of a stock voice."""
+def test_a_granted_voice_with_too_little_to_learn_from_is_stock_and_says_so(registry: Registry, tmp_path: Path) -> None:
+    """The permission is there, the speech is not, and nobody is named as the owner of a stock voice."""
     target = job(tmp_path, people=AMARA, speakers={"single": "amara"})
     voice = casting_of(target, tmp_path, 205.0).voices["SPEAKER_00"]
-    assert (voice.kind, voice.person, voice.reason) == ("stock", None, NO_ENGINE)
+    assert (voice.kind, voice.person, voice.reason) == ("stock", None, TOO_LITTLE)
+
+
+def test_a_granted_voice_speaks_for_all_labels_of_its_person(registry: Registry) -> None:
+    """Two labels of one person share the voice; a third speaker has another."""
+
+    def learn(person: str, labels: frozenset[str]) -> Voice:
+        return Voice("clone", "adaptive", "+".join(sorted(labels)), person=person, consent="amara-2026")
+
+    people = {"SPEAKER_00": "amara", "SPEAKER_02": "amara"}
+    voices = cast(lesson(210.0, 100.0, 205.0), wanted(**people), registry, learn).voices
+    assert [(voices[label].kind, voices[label].person) for label in sorted(voices)] == [
+        ("clone", "amara"),
+        ("stock", None),
+        ("clone", "amara"),
+    ]
+    assert voices["SPEAKER_00"].name == voices["SPEAKER_02"].name == "SPEAKER_00+SPEAKER_02"
 
 
 def test_a_refused_consent_gives_its_reason_and_a_stock_voice(registry: Registry) -> None:
     """Amara agreed to Spanish, not to Catalan."""
-    voice = cast(lesson(210.0), wanted("ca", SPEAKER_00="amara"), registry).voices["SPEAKER_00"]
+    voice = cast(lesson(210.0), wanted("ca", SPEAKER_00="amara"), registry, unheard).voices["SPEAKER_00"]
     assert (voice.kind, voice.reason) == ("stock", "amara-2026 does not cover ca")
 
 
@@ -145,7 +169,7 @@ def test_one_persons_consent_does_not_cover_another(registry: Registry, tmp_path
     """A manifest that gives Ben Amara's consent gets no grant for him."""
     target = job(tmp_path, people={"ben": {"consent": "amara-2026"}}, speakers={"single": "ben"})
     reason = casting_of(target, tmp_path, 105.0).voices["SPEAKER_00"].reason
-    assert reason != NO_ENGINE
+    assert reason != TOO_LITTLE
     assert "ben" in (reason or "")
 
 
@@ -176,20 +200,20 @@ def test_without_a_registry_there_is_a_stock_voice_and_no_crash(
     assert len(key_of(target)) == 64
     voice = casting_of(target, tmp_path, 205.0).voices["SPEAKER_00"]
     assert voice.kind == "stock"
-    assert voice.reason not in (None, "", NO_ENGINE)
+    assert voice.reason not in (None, "", TOO_LITTLE)
     assert not (tmp_path / "none").exists()
 
 
 def test_required_consent_blocks_the_target(registry: Registry) -> None:
     """Refused, revoked, or never asked for: no output then; a speaker whom nobody named stays a stock voice."""
     with pytest.raises(ConsentRefused, match="amara-2026 does not cover ca"):
-        cast(lesson(210.0), wanted("ca", require=True, SPEAKER_00="amara"), registry)
+        cast(lesson(210.0), wanted("ca", require=True, SPEAKER_00="amara"), registry, unheard)
     with pytest.raises(ConsentRefused, match="no consent for ben"):
-        cast(lesson(210.0), wanted(require=True, SPEAKER_00="ben"), registry)
+        cast(lesson(210.0), wanted(require=True, SPEAKER_00="ben"), registry, unheard)
     registry.revoke("amara-2026", "she asked")
     with pytest.raises(ConsentRefused, match="revoked"):
-        cast(lesson(210.0), wanted(require=True, SPEAKER_00="amara"), registry)
-    assert cast(lesson(210.0), wanted(require=True), registry).voices["SPEAKER_00"].kind == "stock"
+        cast(lesson(210.0), wanted(require=True, SPEAKER_00="amara"), registry, unheard)
+    assert cast(lesson(210.0), wanted(require=True), registry, unheard).voices["SPEAKER_00"].kind == "stock"
 
 
 def test_required_consent_is_known_before_anything_runs(registry: Registry, tmp_path: Path) -> None:

@@ -1,0 +1,130 @@
+"""A consented person's own voice: learned from what they say in a lesson, and spoken with.
+
+The trained voice and every take in it are store objects that carry the person's name, so that a revocation finds them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manifests.errors import InputError
+from manifests.script import Script
+from manifests.spans import samples
+from tasks import take_sound
+from tasks.stage import Workbench, digest
+
+if TYPE_CHECKING:
+    from voiceclone.cloner.engine import Saying
+    from voiceclone.cloner.training import Clip
+    from voiceclone.grant import Grant
+    from voiceclone.registry import Registry
+
+ENGINE = "adaptive"
+VERSION = 1
+"""Changes when the same clips would make another voice."""
+
+MOST_S = 60.0
+"""Speech that a voice is learned from; it saturates there (cloner measurements: 0.87 at 30 s, 60 s and 175 s)."""
+
+LEAST_S = 10.0
+"""With less, the voice is a stranger's more often than not."""
+
+
+def clips(script: Script, labels: frozenset[str], programme: Path) -> list[Clip]:
+    """The utterances of these speakers that were recognized best, a minute at the most, in their order.
+
+    Raises InputError where they are too few.
+    """
+    import soundfile
+
+    from voiceclone.cloner.training import Clip
+
+    theirs = [utterance for utterance in script.utterances if utterance.speaker in labels]
+    others = [utterance.span for utterance in script.utterances if utterance.speaker not in labels]
+    alone = [
+        utterance
+        for utterance in theirs
+        if not any(utterance.span.overlap(other) for other in others) and utterance.text
+    ]
+    chosen: list[str] = []
+    left = samples(MOST_S)
+    for utterance in sorted(alone, key=lambda utterance: -utterance.confidence):
+        if left > 0:
+            chosen.append(utterance.id)
+            left -= utterance.span.length
+    kept = [utterance for utterance in alone if utterance.id in chosen]
+    speech_s = sum(utterance.span.length_s for utterance in kept)
+    if speech_s < LEAST_S:
+        raise InputError(f"the lesson holds {speech_s:.1f} s of their speech alone, and {LEAST_S:.0f} s are needed")
+    made: list[Clip] = []
+    with soundfile.SoundFile(str(programme)) as sound:
+        for utterance in kept:
+            sound.seek(utterance.span.start)
+            frames = sound.read(utterance.span.length, dtype="float32", always_2d=True)
+            made.append(Clip(frames.mean(axis=1), sound.samplerate, utterance.text))
+    return made
+
+
+def learned(person: str, heard: Sequence[Clip], language: str, target: str, bench: Workbench) -> str:
+    """Name of the store object that holds a person's voice for a target language; learned once for the same clips."""
+    import hashlib
+
+    from voiceclone.cloner.training import train
+
+    key = digest(
+        {
+            "version": VERSION,
+            "clips": [[hashlib.sha256(clip.audio.tobytes()).hexdigest(), clip.text] for clip in heard],
+            "languages": [language, target],
+        }
+    )
+
+    def make(folder: Path) -> Path:
+        path = folder / "voice.safetensors"
+        train(heard, language, target, threads=bench.cores).save(path)
+        return path
+
+    return bench.store.made("voice", key, make, people=(person,)).name
+
+
+def take_key(text: str, voice: str, refinement: Mapping[str, object]) -> str:
+    """Under which a take in a learned voice is kept."""
+    return digest({"version": VERSION, "text": text, "voice": voice, "refinement": dict(refinement)})
+
+
+def spoken(
+    texts: Sequence[str],
+    voice: str,
+    grant: Grant,
+    registry: Registry,
+    refinement: Mapping[str, object],
+    bench: Workbench,
+) -> Iterator[Path]:
+    """A take for each text, in order, as they are made or found; the registry is asked before every batch.
+
+    Raises ConsentRefused as soon as the grant no longer holds: what is made then is not kept.
+    """
+    from voiceclone.cloner.engine import AdaptiveCloner, Saying
+    from voiceclone.cloner.refinement import Refinement
+    from voiceclone.cloner.voice import TrainedVoice
+
+    how = Refinement(**refinement)  # pyright: ignore[reportArgumentType]  (the manifest's model checked the values)
+    registry.check(grant, person=grant.person, language=grant.language)
+    keys = [take_key(text, voice, refinement) for text in texts]
+    standing = [bench.store.committed("take", key) for key in keys]
+    missing: list[Saying] = [Saying(text, how) for text, found in zip(texts, standing, strict=True) if found is None]
+    with AdaptiveCloner(registry, lambda person, language: TrainedVoice.load(bench.store.get(voice))) as engine:
+        said = engine.synthesize(grant, missing, person=grant.person, language=grant.language)
+        for key, found in zip(keys, standing, strict=True):
+            if found is not None:
+                yield bench.store.get(found.outputs["it"])
+                continue
+            take = next(said)
+            yield bench.store.made(
+                "take",
+                key,
+                lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
+                people=(grant.person,),
+            )

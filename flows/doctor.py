@@ -33,6 +33,12 @@ WEIGHTS = (
     ("whisperx", "assets/pytorch_model.bin", "pyannote segmentation, inside the whisperx package", "MIT"),
     ("resemblyzer", "pretrained.pt", "GE2E speaker encoder, inside the resemblyzer package", "Apache-2.0"),
     (
+        "faster_whisper",
+        "assets/silero_vad_v6.onnx",
+        "silero-vad speech detector, inside the faster-whisper package",
+        "MIT",
+    ),
+    (
         "pocketsphinx",
         "model/en-us",
         "English acoustic and language model, inside the pocketsphinx package",

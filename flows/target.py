@@ -12,7 +12,8 @@ from prefect.artifacts import create_table_artifact
 from flows.order import Order
 from flows.stages import run_stages, workspace
 from flows.standing import finished, unfinished
-from manifests.errors import DubError
+from flows.withdrawal import withdraw
+from manifests.errors import ConsentRefused, DubError
 from manifests.ledger import TargetRow
 from manifests.model import Job
 from tasks.perform import Products
@@ -28,6 +29,8 @@ def dub_target(order: Order, job: Job, products: Products, cores: int) -> Produc
     try:
         products = run_stages(TARGET_STAGES, order, job, products, cores)
     except DubError as error:
+        if isinstance(error, ConsentRefused):
+            withdraw(job)
         workspace(order.workspace).ledger.record(unfinished(job, error))
         raise
     row = finished(job, products)

@@ -16,11 +16,11 @@ from types import MappingProxyType
 
 from manifests.errors import MediaError, StageFailed, StoreError
 from manifests.model import Job
-from manifests.script import Lines, Script, dump, load
+from manifests.script import Casting, Lines, Script, dump, load
 from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
-from tasks import disclosure
+from tasks import clone, disclosure
 from tasks.containers import Container, chosen
 from tasks.media import Media, probe
 from tasks.process import ProgramFailed, file_argument, run_program
@@ -40,6 +40,7 @@ from tasks.tracks import (
 )
 from voiceclone.chain import signer
 from voiceclone.credentials import Claim, sidecar, sign
+from voiceclone.registry import Registry
 
 TOLERANCE = samples(0.1)
 """How far a finished file's length may lie from the source's before we call it broken; containers round to frames and
@@ -96,6 +97,8 @@ class Params:
     tags: bool = True
     disclosed: bool = True
     """Whether the subtitles say that the speech is synthetic."""
+    terms: clone.Params | None = None
+    """What a grant is asked for once more before a person's voice leaves the house; None where nobody is named."""
 
 
 Seal = Callable[[Path, str], bytes | None]
@@ -330,7 +333,18 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     dub = _dub(
         params, language, inputs, sound="mix/dub.flac", lines="translate/lines.json", timeline="place/timeline.json"
     )
-    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles)
+    consents = _consents(params, language, inputs["clone/casting.json"])
+    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents)
+
+
+def _consents(params: Params, language: str, casting: Path) -> tuple[str, ...]:
+    """Digests of the consents by which a dub's own voices speak, each granted anew. Raises ConsentRefused."""
+    voices = load(Casting, casting).voices.values()
+    people = sorted({voice.person for voice in voices if voice.kind == "clone" and voice.person})
+    if not people or params.terms is None:
+        return ()
+    terms, registry = replace(params.terms, language=language), Registry.default()
+    return tuple(terms.grant(person, registry).record_sha256 for person in people)
 
 
 def _dub(params: Params, language: str, inputs: Mapping[str, Path], *, sound: str, lines: str, timeline: str) -> Dub:
@@ -353,13 +367,14 @@ def _deliver(
     dubs: Sequence[Dub],
     name: str,
     subtitles: Sequence[str],
+    consents: tuple[str, ...],
 ) -> Made:
     source, media = inputs["source"], load(Media, inputs["split/media.json"])
     spoken = tuple(dub.language for dub in dubs if dub.speaks)
 
     def seal(path: Path, suffix: str) -> bytes | None:
         said = " ".join(disclosure.sentence(language) for language in spoken)
-        claim = Claim(params.source_language, spoken, bench.digests["source"], disclosure=said)
+        claim = Claim(params.source_language, spoken, bench.digests["source"], consents, disclosure=said)
         return sign(path, suffix, claim, source, signer())
 
     delivery = remux(
@@ -396,14 +411,16 @@ def _params(job: Job) -> Params:
         credentials=job.course.delivery.disclosure.credentials,
         tags=job.course.delivery.disclosure.tags,
         disclosed=job.course.delivery.disclosure.subtitle,
+        terms=terms if (terms := clone.params(job)).people else None,
     )
 
 
 STAGE = Stage(
     name="remux",
-    version=1,
+    version=2,
     scope="target",
     needs=(
+        "clone/casting.json",
         "source",
         "split/media.json",
         "mix/dub.flac",
@@ -433,12 +450,17 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
             for language in languages
         ]
         embedded = tuple(way for way in params.subtitles if way == "embedded")
-        return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded)
+        consents = dict.fromkeys(
+            consent
+            for language in languages
+            for consent in _consents(params, language, inputs[f"{language}:clone/casting.json"])
+        )
+        return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded, tuple(consents))
 
-    parts = ("mix/dub.flac", "translate/lines.json", "place/timeline.json")
+    parts = ("clone/casting.json", "mix/dub.flac", "translate/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=1,
+        version=2,
         scope="lesson",
         needs=(
             "source",

@@ -13,7 +13,7 @@ import soundfile
 
 from manifests.errors import DubError, MediaError, StoreError
 from manifests.model import Course, Job, Lesson
-from manifests.script import Line, Lines, Script, Utterance, dump, load
+from manifests.script import Casting, Line, Lines, Script, Utterance, dump, load
 from manifests.spans import Span, samples
 from manifests.timeline import Placement, Timeline
 from tasks import remux as stage
@@ -479,6 +479,7 @@ def inputs_of(parts: Parts, source: Path, folder: Path, *prefixes: str) -> dict[
                 Lines("es", (Line("1", f"Hola {prefix}"),)), folder / f"{prefix}l.json"
             ),
             f"{prefix}place/timeline.json": dump(timeline, folder / "timeline.json"),
+            f"{prefix}clone/casting.json": dump(Casting("es", {}), folder / "casting.json"),
         }
     return inputs
 

@@ -12,17 +12,17 @@ from scipy.ndimage import gaussian_filter1d
 from manifests.errors import InputError
 from voiceclone.cloner.analysis import FFT, RATE, Array, Flags
 
-Tone = Literal["neutral", "warm", "sharp", "subdued"]
+Tone = Literal["warm", "sharp", "subdued"]
 
-_TONES: dict[str, tuple[float, float]] = {
-    "neutral": (0.0, 1.0),
+_PLAIN = (0.0, 1.0)
+_TONES = {
     "warm": (-2.0, 0.9),
     "sharp": (2.0, 1.25),
     "subdued": (-1.5, 0.6),
 }
 """Tilt of the spectrum in dB an octave, and what the range of pitch is multiplied by."""
 
-_LIMITS = {"pace": (0.5, 2.0), "pitch": (-12.0, 12.0), "energy": (-20.0, 12.0), "pauses": (0.25, 4.0)}
+_LIMITS = {"pace": (0.5, 2.0), "pitch": (-12.0, 12.0), "energy": (-12.0, 12.0), "pauses": (0.25, 4.0)}
 
 _STRESS_SEMITONES, _STRESS_DB, _STRESS_LENGTH = 2.5, 3.0, 1.2
 _STRESS_EDGE_FRAMES = 6
@@ -38,17 +38,17 @@ class Refinement:
     pitch: float = 0.0
     """Semitones, -12 to 12."""
     energy: float = 0.0
-    """dB, -20 to 12; as much of it as the peak allows."""
+    """dB, -12 to 12; as much of it as the peak allows."""
     pauses: float = 1.0
     """Times the length of the pauses between words, 0.25 to 4."""
-    tone: Tone = "neutral"
+    tone: Tone | None = None
     """warm is darker and calmer, sharp brighter and livelier, subdued darker and nearly level."""
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
             if field.name == "tone":
-                if value not in _TONES:
+                if value is not None and value not in _TONES:
                     raise InputError(f"there is no tone {value!r}.", remedy=f"Choose one of {', '.join(_TONES)}.")
             else:
                 low, high = _LIMITS[field.name]
@@ -56,9 +56,13 @@ class Refinement:
                     raise InputError(f"{field.name} is {value:g}.", remedy=f"Choose a number from {low:g} to {high:g}.")
 
     @property
+    def _colour(self) -> tuple[float, float]:
+        return _TONES[self.tone] if self.tone else _PLAIN
+
+    @property
     def pitch_range(self) -> float:
         """What the range of pitch is multiplied by."""
-        return _TONES[self.tone][1]
+        return self._colour[1]
 
     def tilt(self) -> Array:
         """What each bin of a power spectrum is multiplied by, (FFT // 2 + 1,): a straight line in dB over octaves.
@@ -66,7 +70,7 @@ class Refinement:
         It turns about 700 Hz, where speech is loudest, and is level below 100 Hz and above 8 kHz.
         """
         hertz = np.clip(np.arange(FFT // 2 + 1) * RATE / FFT, 100, 8000)
-        return 10 ** (_TONES[self.tone][0] * np.log2(hertz / 700) / 10)
+        return 10 ** (self._colour[0] * np.log2(hertz / 700) / 10)
 
 
 def unmarked(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:

@@ -61,14 +61,16 @@ def train(
     seed: int = 0,
     threads: int = 1,
     steps: int | None = None,
+    sentences: Sequence[str] = (),
     source: SpeechSource | None = None,
 ) -> TrainedVoice:
     """A person's voice for one target language, from clips in `language`.
 
-    About a minute of speech is enough and costs less than a minute of one core; the same clips, seed and threads give
-    the same voice on the same machine. `steps` of training are chosen by the amount of speech unless they are given.
-    Raises InputError below MINIMUM_S of clean speech or where a clip cannot be used, EngineUnavailable where espeak-ng
-    lacks a language.
+    About a minute of speech is enough, and costs about a minute of one core; the same clips, seed and threads give the
+    same voice on the same machine. `steps` of training are chosen by the amount of speech unless they are given. Where
+    the languages differ, `sentences` of the target language teach its sounds (a dozen varied ones); names and numbers
+    do where none are given. Raises InputError below MINIMUM_S of clean speech or where a clip cannot be used,
+    EngineUnavailable where espeak-ng lacks a language.
     """
     own = source or SpeechSource()
     try:
@@ -82,7 +84,7 @@ def train(
         foreign = not same_language(language, target_language)
         if foreign:
             examples = examples.anchored(
-                [read(own, text, target, wpm) for text in anchors(target_language)],
+                [read(own, text, target, wpm) for text in sentences or anchors(target_language)],
                 SafeMap.of(alignment.pairs),
                 statistics,
             )

@@ -96,9 +96,11 @@ def test_a_run_with_failures_ends_with_the_command_that_resumes_it(odd):
 
 
 def test_nothing_is_left_beside_the_finished_files(odd):
-    """Three files a finished lesson, none for a failed one, none hidden."""
+    """A video, its subtitles and its record for a finished lesson, nothing for a failed one, nothing hidden."""
     wanted = {odd.output(lesson).name for lesson in (*SPOKEN, *WORDLESS)}
     wanted |= {f"{lesson}.es{suffix}" for lesson in (*SPOKEN, *WORDLESS) for suffix in (".srt", ".dub.json")}
+    # Matroska cannot hold credentials: they lie beside it.
+    wanted |= {f"{name}.c2pa" for name in wanted if name.endswith((".mkv", ".webm"))}
     assert {path.name for path in (odd.folder / "out/odd").iterdir()} == wanted
 
 

@@ -5,7 +5,7 @@ demo: setup
 	.venv/bin/dub demo
 
 test: setup lint types
-	.venv/bin/python -m pytest -n 2 --dist loadfile
+	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup:
 	@infra/bootstrap.sh

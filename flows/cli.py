@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows.consent_commands import consent
+from flows.options import AsJson, WorkspaceFolder
 from flows.voice_commands import voices
 
 app = typer.Typer(
@@ -33,13 +34,9 @@ Only = Annotated[
     typer.Option("--only", metavar="LESSON[:LANG]", help="Just this lesson or target; may be repeated."),
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where outputs go, instead of the manifest's.")]
-WorkspaceFolder = Annotated[
-    Path | None, typer.Option("--workspace", metavar="DIR", help="The workspace, instead of `.dub/`.")
-]
 Profile = Annotated[
     str | None, typer.Option("--profile", metavar="P", help="`embedded`, instead of the manifest's profile.")
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @app.command()

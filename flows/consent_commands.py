@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from flows.options import AsJson
+
 consent = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -15,7 +17,6 @@ consent = typer.Typer(
 )
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="The consent's id, as manifests name it.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @consent.command()

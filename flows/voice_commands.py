@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from flows.options import AsJson, WorkspaceFolder
+
 voices = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -15,10 +17,6 @@ voices = typer.Typer(
 )
 
 Person = Annotated[str, typer.Argument(metavar="PERSON", help="The person's id, as consents and manifests name them.")]
-WorkspaceFolder = Annotated[
-    Path | None, typer.Option("--workspace", metavar="DIR", help="The workspace, instead of `.dub/`.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 
 
 @voices.command()

@@ -6,11 +6,8 @@ flushed to the disk and renamed. What the container cannot hold is named in the 
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,23 +18,14 @@ from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
 from tasks import clone, disclosure
-from tasks.containers import Container, chosen
+from tasks.appearing import appearing, explained, refuse_to_overwrite
+from tasks.containers import chosen
 from tasks.media import Media, probe
-from tasks.process import ProgramFailed, file_argument, run_program
+from tasks.muxing import mux
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
 from tasks.subtitles import cues, to_srt
-from tasks.tracks import (
-    Dub,
-    dubbed,
-    embedded_subtitles,
-    extracted_covers,
-    image_type,
-    kept,
-    kept_attachments,
-    kept_covers,
-    kept_subtitles,
-)
+from tasks.tracks import Dub
 from voiceclone.chain import signer
 from voiceclone.credentials import Claim, sidecar, sign
 from voiceclone.registry import Registry
@@ -133,24 +121,24 @@ def remux(
         )
     out, beside = (Path(f"{stem}{suffix}") for suffix in (kind.suffix, ".srt"))
     statement = sidecar(out)
-    _refuse_to_overwrite((out, beside, statement), (source, *inputs))
+    refuse_to_overwrite((out, beside, statement), (source, *inputs))
     notes = [note] if note else []
     beside_sha256: dict[str, str] = {}
-    with _appearing(out) as draft:
-        _write(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags)
+    with appearing(out) as draft:
+        mux(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags)
         made = _checked(draft, out, media)
         notes += _lost(media, made)
         if "srt" in subtitles:
-            with _appearing(beside) as text, _explained(beside.parent):
+            with appearing(beside) as text, explained(beside.parent):
                 text.write_text(to_srt(dubs[0].subtitles), encoding="utf-8")
             beside_sha256[str(beside)] = file_sha256(beside)
-        with _explained(out.parent):
+        with explained(out.parent):
             sealed = seal(draft, kind.suffix) if seal else None
             statement.unlink(missing_ok=True)  # an earlier file's would call this one altered
         sha256 = file_sha256(draft)
     credentials: dict[str, str] = {}
     if sealed is not None:
-        with _appearing(statement) as text, _explained(statement.parent):
+        with appearing(statement) as text, explained(statement.parent):
             text.write_bytes(sealed)
         credentials[str(statement)] = file_sha256(statement)
     return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, credentials, tuple(notes))
@@ -159,129 +147,6 @@ def remux(
 def holds_many(media: Media, container: str) -> bool:
     """Whether a file of this source can carry several languages (mp3, wav and flac cannot)."""
     return chosen(media, container)[0].holds_many
-
-
-def _write(
-    source: Path,
-    media: Media,
-    dubs: Sequence[Dub],
-    draft: Path,
-    scratch: Path,
-    container: Container,
-    embedded: bool,
-    notes: list[str],
-    tags: Mapping[str, str],
-) -> None:
-    import ffmpeg
-
-    origin = ffmpeg.input(file_argument(source), fflags="+genpts")
-    tracks = [
-        *kept(source, origin, media, container, notes),
-        *dubbed(dubs, media.dubbed, container),
-        *kept_subtitles(origin, media, container, notes),
-        *(embedded_subtitles(dubs, scratch, container, notes) if embedded else ()),
-        *kept_covers(origin, media, container, notes),
-        *kept_attachments(origin, media, container, notes),
-    ]
-    options: dict[str, str | int] = {
-        "format": container.muxer,
-        "max_muxing_queue_size": 8192,
-    }
-    if media.chapters and not container.chapters:
-        notes.append(f"{container.suffix[1:]} holds no chapters")
-    if container.family == "mp4":
-        options |= {"movflags": "+faststart", "strict": "experimental"}  # ffmpeg calls FLAC and DTS in mp4 that
-    if container.muxer == "wav":
-        options["rf64"] = "auto"
-    repeated: list[str] = []
-    for number, track in enumerate(tracks):
-        options |= {f"{name}:{number}": value for name, value in track.options.items()}
-        if track.disposition is not None:
-            options[f"disposition:{number}"] = track.disposition
-        for key, value in track.tags.items():
-            repeated += [f"-metadata:s:{number}", f"{key}={value}"]
-    attached = len(media.of_kind("attachment"))
-    for at, cover in enumerate(extracted_covers(source, media, container, scratch), attached):
-        repeated += ["-attach", file_argument(cover), f"-metadata:s:t:{at}", f"mimetype={image_type(cover)}"]
-        repeated += [f"-metadata:s:t:{at}", f"filename={cover.name}"]
-    output = ffmpeg.output(*(track.node for track in tracks), file_argument(draft), **options)
-    # ffmpeg-python writes every option once; those that are repeated go where options end, before the file's name
-    *arguments, name = ffmpeg.get_args(output)
-    inputs = [after for option, after in pairwise(arguments) if option == "-i"]
-    if file_argument(source) not in inputs:  # none of its streams is copied, but its tags and chapters are
-        after_inputs = len(arguments) - arguments[::-1].index("-i") + 1
-        arguments[after_inputs:after_inputs] = ["-i", file_argument(source)]
-        inputs.append(file_argument(source))
-    first = str(inputs.index(file_argument(source)))
-    repeated += ["-map_metadata", first, "-map_chapters", first if container.chapters else "-1"]
-    for key, value in tags.items():
-        repeated += ["-metadata", f"{key}={value}"]
-    try:
-        run_program(
-            ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, *repeated, name],
-            1200 + 2 * media.duration / RATE,
-        )
-    except ProgramFailed as error:
-        raise _no_space(draft.parent, error.complaint) or StageFailed(
-            f"{container.suffix[1:]} could not be written: {error.complaint}.",
-            remedy="Set `delivery: {container: mkv}`, which holds nearly everything.",
-            stage="remux",
-        ) from error
-
-
-def _refuse_to_overwrite(outputs: Sequence[Path], inputs: Sequence[Path]) -> None:
-    for out in outputs:
-        for given in inputs:
-            if out.exists() and given.exists() and out.samefile(given):
-                raise StoreError(
-                    f"{out} is a file that was given to work from; it is never written over.",
-                    remedy="Choose another folder with `out:` or --out, or another `id:` for the lesson.",
-                )
-
-
-@contextmanager
-def _appearing(path: Path) -> Generator[Path]:
-    """A hidden file beside `path` that takes its name when all went well, and is gone when not."""
-    draft = path.with_name(f".{path.name}.part")
-    try:
-        with _explained(path.parent):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(b"")
-        yield draft
-        with _explained(path.parent):
-            _flush(draft)
-            draft.replace(path)
-            _flush(path.parent)
-    finally:
-        if os.path.lexists(draft):
-            draft.unlink()
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-@contextmanager
-def _explained(folder: Path) -> Generator[None]:
-    """What the system says of a folder that cannot be written, as the operator's error."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise _no_space(folder, reason) or StoreError(
-            f"cannot write into {folder}: {reason}.", remedy="Make it writable, or choose another folder with --out."
-        ) from error
-
-
-def _no_space(folder: Path, complaint: str) -> StoreError | None:
-    """The error of a full disk; None where the complaint is about something else."""
-    if not any(sign in complaint for sign in ("No space left", "Disk quota exceeded", "File too large")):
-        return None
-    return StoreError(f"no space is left in {folder}.", remedy="Free some space, or choose another folder with --out.")
 
 
 def _checked(draft: Path, out: Path, media: Media) -> Media:

@@ -42,12 +42,14 @@ def audition_voice(
     voices, registry = enrolments(workspace), Registry.default()
     enrolment = voices.get(person)
     try:
-        grant = permitted(registry, enrolment.consent, person, language=tag)
+        permitted(registry, enrolment.consent, person, language=tag)
         trained = _trained(voices, enrolment, tag)
 
         from voiceclone import watermark
         from voiceclone.cloner.engine import AdaptiveCloner, Saying
 
+        # Training may take longer than a grant is good for, so the registry is asked again for the speaking.
+        grant = permitted(registry, enrolment.consent, person, language=tag)
         with AdaptiveCloner(registry, lambda person, language: trained) as engine:
             [said] = engine.synthesize(grant, [Saying(text)], person=person, language=tag)
     except ConsentRefused as refusal:

@@ -229,6 +229,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
             script.language,
             params.language,
             bench,
+            still=lambda: registry.renew(grant),
         )
         return Voice(kind="clone", engine=own_voice.ENGINE, name=name, person=person, consent=grant.consent)
 

@@ -5,7 +5,7 @@ The trained voice and every take in it are store objects that carry the person's
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -67,8 +67,13 @@ def clips(script: Script, labels: frozenset[str], programme: Path) -> list[Clip]
     return made
 
 
-def learned(person: str, heard: Sequence[Clip], language: str, target: str, bench: Workbench) -> str:
-    """Name of the store object that holds a person's voice for a target language; learned once for the same clips."""
+def learned(
+    person: str, heard: Sequence[Clip], language: str, target: str, bench: Workbench, still: Callable[[], object]
+) -> str:
+    """Name of the store object that holds a person's voice for a target language; learned once for the same clips.
+
+    `still` raises where the person no longer agrees: learning takes a minute, and is not kept then.
+    """
     import hashlib
 
     from voiceclone.cloner.training import train
@@ -83,7 +88,9 @@ def learned(person: str, heard: Sequence[Clip], language: str, target: str, benc
 
     def make(folder: Path) -> Path:
         path = folder / "voice.safetensors"
-        train(heard, language, target, threads=bench.cores).save(path)
+        voice = train(heard, language, target, threads=bench.cores)
+        still()
+        voice.save(path)
         return path
 
     return bench.store.made("voice", key, make, people=(person,)).name
@@ -111,7 +118,7 @@ def spoken(
     from voiceclone.cloner.voice import TrainedVoice
 
     how = Refinement(**refinement)  # pyright: ignore[reportArgumentType]  (the manifest's model checked the values)
-    registry.check(grant, person=grant.person, language=grant.language)
+    grant = registry.renew(grant)  # it may have been made long ago: everything is asked again
     keys = [take_key(text, voice, refinement) for text in texts]
     standing = [bench.store.committed("take", key) for key in keys]
     missing: list[Saying] = [Saying(text, how) for text, found in zip(texts, standing, strict=True) if found is None]

@@ -96,7 +96,7 @@ def application(**fields: Any) -> Application:
 
 
 def read_application(path: Path) -> Application:
-    """An application from a YAML file; its document is looked for beside it.
+    """An application from a YAML file; its document lies beside it or below, links followed.
 
     Raises ManifestError with `file:line` for each fault, InputError where the file cannot be read.
     """
@@ -124,7 +124,13 @@ def read_application(path: Path) -> Application:
         raise ManifestError(faults) from error
     if read.document is None:
         return read
-    return read.model_copy(update={"document": path.parent / read.document.expanduser()})
+    document = path.parent / read.document
+    inside = not read.document.is_absolute() and document.resolve().is_relative_to(path.parent.resolve())
+    if not inside:
+        line = _line(cast("Any", tree), ("document",))
+        told = f"document: {read.document} lies outside the folder of this file; put a copy beside it."
+        raise ManifestError([Finding(str(path), line, told)])
+    return read.model_copy(update={"document": document})
 
 
 def _instant(when: datetime | date) -> datetime:

@@ -40,12 +40,21 @@ def explained(doing: str, path: Path) -> Generator[None]:
 
 
 def make_folder(path: Path) -> None:
-    """Make a 0700 folder where there is none; one that is there is left as it is."""
+    """Make a 0700 folder where there is none; one of ours that is there is closed to others.
+
+    A folder that is everybody's by design (sticky, as `/tmp`) or somebody else's is left as it is, and so is what a
+    link leads to.
+    """
     if not path.is_dir():
         path.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileExistsError):
             path.mkdir(mode=0o700)
             path.chmod(0o700)
+        return
+    status = path.lstat()
+    ours = stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
+    if ours and status.st_mode & 0o077 and not status.st_mode & stat.S_ISVTX:
+        path.chmod(0o700)
 
 
 def is_real_folder(path: Path) -> bool:

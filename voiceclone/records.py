@@ -8,6 +8,7 @@ Whatever is missing, changed or in another's place is a RegistryError; no path l
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 from dataclasses import dataclass
@@ -135,16 +136,17 @@ class Records:
     def take_in(self, consent: str, source: Path) -> tuple[str, str]:
         """Copy a user's file into a record's folder under its hash; returns the hash and the suffix.
 
-        Nothing of its name is kept but the suffix: names of agreements tend to name people. Raises InputError for what
-        is no file, is empty or too large.
+        Nothing of its name is kept but the suffix: names of agreements tend to name people. Raises InputError for a
+        link, a folder, a device, what is empty or larger than LARGEST_FILE: none of it is opened for long or copied.
         """
         try:
-            size = source.stat().st_size
-            data = source.read_bytes() if source.is_file() and size <= LARGEST_FILE else b""
+            data = private.read(source, LARGEST_FILE)
         except OSError as error:
-            raise InputError(f"{source} cannot be read: {error.strerror}.") from error
+            raise InputError(f"{source} {_unfit(error)}.", remedy="Give the agreement's file itself.") from error
+        except ValueError as error:
+            raise InputError(f"{str(source)!a} cannot be the name of a file.") from error
         if not data:
-            raise InputError(f"{source} is empty, too large, or not a file.", remedy="Give the agreement's file.")
+            raise InputError(f"{source} is empty.", remedy="Give the agreement's file itself.")
         suffix = source.suffix.lower()
         plain = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 9
         return self.keep(consent, data, suffix if plain else ""), suffix if plain else ""
@@ -167,6 +169,19 @@ class Records:
             data = private.read(path, LARGEST_FILE)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise RegistryError(f"the {what} of {record.id} was changed.", remedy=RESTORE)
+
+
+def _unfit(error: OSError) -> str:
+    """Why a user's file is not taken in."""
+    words = {
+        errno.ELOOP: "is a link",
+        errno.EMLINK: "is a link",
+        errno.EINVAL: "is not a file",
+        errno.EISDIR: "is a folder, not a file",
+        errno.ENXIO: "is not a file",
+        errno.EFBIG: f"is larger than {LARGEST_FILE >> 20} MiB",
+    }
+    return words.get(error.errno or 0, f"cannot be read: {error.strerror}")
 
 
 def _version(folder: Path, version: int) -> Path:

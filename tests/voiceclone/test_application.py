@@ -112,3 +112,15 @@ def test_a_file_that_is_not_there_is_the_users_to_mend(tmp_path: Path) -> None:
     for name in ("none.yaml", "binary.yaml"):
         with pytest.raises(InputError, match="cannot be read"):
             read_application(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    "name", ["/etc/hostname", "../agreement.pdf", "papers/../../agreement.pdf", "link/agreement.pdf"]
+)
+def test_a_document_outside_the_files_folder_is_refused(tmp_path: Path, name: str) -> None:
+    """Neither an absolute name, nor `..`, nor a link leads out of the folder that the file came in."""
+    folder = tmp_path / "given"
+    folder.mkdir()
+    (folder / "link").symlink_to(tmp_path)
+    (tmp_path / "agreement.pdf").write_bytes(b"somebody else's")
+    assert faults(folder, WHOLE.replace("papers/agreement.pdf", name)) == [(10, "document")]

@@ -24,6 +24,21 @@ def test_a_new_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     assert mode(tmp_path / "keys" / "operator.key") == 0o600
 
 
+def test_a_folder_that_was_there_and_open_is_closed(tmp_path: Path) -> None:
+    """Whatever umask made it; one that is everybody's by design is not used."""
+    folder = tmp_path / "keys"
+    folder.mkdir()
+    folder.chmod(0o777)
+    keys.create(folder)
+    assert (mode(folder), mode(folder / "operator.key")) == (0o700, 0o600)
+    shared = tmp_path / "shared"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    with pytest.raises(RegistryError, match="can be written by others"):
+        keys.create(shared)
+    assert list(shared.iterdir()) == []
+
+
 def test_a_key_signs_and_knows_its_signature_after_a_restart(tmp_path: Path) -> None:
     """What one process signed another believes; anything else it does not."""
     signature = keys.create(tmp_path).sign(b"yes")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import stat
 import subprocess
@@ -23,6 +24,7 @@ from voiceclone.application import Application
 from voiceclone.consent import Record, Statement, VoiceMatch
 from voiceclone.grant import Clock
 from voiceclone.private import RegistryError
+from voiceclone.records import LARGEST_FILE
 from voiceclone.registry import Registry
 
 Apply = Callable[..., Application]
@@ -126,11 +128,46 @@ def test_what_is_no_consent_is_not_recorded(
 
 
 def test_an_agreement_that_is_no_file_is_refused(registry: Registry, application: Apply, tmp_path: Path) -> None:
-    """Missing, empty, or a folder: there is nothing that could have been signed."""
+    """Missing, empty, a folder, a link, a device, a pipe or far too large: nothing of it is copied, nothing waits."""
     (tmp_path / "empty.pdf").touch()
-    for path in (tmp_path / "none.pdf", tmp_path / "empty.pdf", tmp_path):
-        with pytest.raises(InputError):
+    (tmp_path / "secret.pdf").write_bytes(b"another's")
+    (tmp_path / "link.pdf").symlink_to(tmp_path / "secret.pdf")
+    os.mkfifo(tmp_path / "pipe.pdf")
+    with (tmp_path / "huge.pdf").open("wb") as stream:
+        stream.truncate(LARGEST_FILE + 1)
+    for path, why in (
+        (tmp_path / "none.pdf", "cannot be read: No such file"),
+        (tmp_path / "empty.pdf", "is empty"),
+        (tmp_path, "is a folder, not a file"),
+        (tmp_path / "link.pdf", "is a link"),
+        (Path("/dev/zero"), "is not a file"),
+        (tmp_path / "pipe.pdf", "is not a file"),
+        (tmp_path / "huge.pdf", "is larger than 256 MiB"),
+    ):
+        with pytest.raises(InputError, match=why):
             registry.add(application(document=path))
+    assert registry.list() == ()
+    assert not list(registry.root.glob("amara-2026/*.pdf"))
+
+
+def test_a_folder_that_was_there_and_open_is_closed(tmp_path: Path, application: Apply) -> None:
+    """The registry's and a record's, whatever umask made them."""
+    root = tmp_path / "open"
+    (root / "amara-2026").mkdir(parents=True)
+    for folder in (root, root / "amara-2026"):
+        folder.chmod(0o755)
+    before = os.umask(0)
+    try:
+        with pytest.raises(RegistryError, match="no audit log"):
+            Registry(root, tmp_path / "keys").init()
+        (root / "amara-2026").rmdir()
+        registry = Registry(root, tmp_path / "keys")
+        registry.init()
+        registry.add(application(expires=None))
+    finally:
+        os.umask(before)
+    modes = {stat.S_IMODE(path.lstat().st_mode) for path in [root, *root.rglob("*")]}
+    assert modes == {0o700, 0o600}
 
 
 def test_an_id_is_given_once(registry: Registry, application: Apply, amara: Record) -> None:

@@ -66,7 +66,7 @@ class Disclosure(Part):
     credentials: bool = Field(default=True, description="Signed content credentials (C2PA), in the file or beside it.")
     tags: bool = Field(default=True, description="A sentence that says so in the file's comment tag.")
     subtitle: bool = Field(default=True, description="The same sentence before the first subtitle, or with it.")
-    spoken: bool = Field(default=False, description="The same sentence, spoken before the first line.")
+    spoken: bool = Field(default=False, description="The same sentence, spoken by a stock voice.")
     reason: Text | None = Field(
         default=None, description="Why one of the first four is switched off; the record of every dub repeats it."
     )

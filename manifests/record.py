@@ -138,13 +138,22 @@ class Loudness(Part):
     true_peak_dbtp: float | None
 
 
+class Announced(Part):
+    """When the dub says it, as heard in the finished file, in a stock voice."""
+
+    start: float
+    end: float
+    rate: float
+    voice: str
+
+
 class Disclosure(Part):
     """How the file says that its speech is synthetic."""
 
     watermark_score: float | None = Field(description="0 to 1; null where no watermark was put in")
     content_credentials: Literal["none", "valid", "untrusted", "altered"]
     container_tag: bool = Field(description="the finished file's own tags say so")
-    spoken: bool
+    spoken: Announced | Literal[False] = Field(description="when a voice says so; false where none does")
     shown: bool = Field(description="the subtitles say so")
     switched_off: tuple[str, ...] = Field((), description="what the manifest asked to leave out")
     reason: str | None = Field(None, exclude_if=_absent, description="why")

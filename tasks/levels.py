@@ -84,8 +84,14 @@ def line_levels(source: Sequence[float], fallback: float) -> list[float]:
 
 def loudness(steps: Steps, profile: Profile, dub: Steps) -> float:
     """The loudness that a profile speaks of, in LUFS, of a programme in which `dub` is the power of the lines."""
-    if not profile.of_speech:
-        return integrated(steps)
+    return dialogue(steps, dub) if profile.of_speech else integrated(steps)
+
+
+def dialogue(steps: Steps, dub: Steps) -> float:
+    """Loudness in LUFS of what sounds while the dub speaks, without a gate (BS.1770-1); -inf where it never does.
+
+    Nothing need detect the speech, as dialogue gates do: `dub` says when it is.
+    """
     speaking = steps[: len(dub)][dub[: len(steps)] > power_of(-70.0)]
     return lufs(float(speaking.mean())) if len(speaking) else float("-inf")
 

@@ -22,6 +22,9 @@ STEP = RATE // 10
 SILENT = -70.0
 """LUFS: the absolute gate. What is quieter throughout has no loudness; functions here return -inf for it."""
 
+SELDOM = 0.15
+"""Share of speech under which a dialogue-gated profile is measured on the programme instead (Netflix)."""
+
 Name = Literal["source", "web", "ebu", "atsc", "netflix"]
 
 
@@ -36,6 +39,14 @@ class Profile:
     """No true peak above this, after the delivery's lossy encoding."""
     of_speech: bool = False
     """True where the target is the loudness of the speech alone, ungated (BS.1770-1), not of the whole programme."""
+    seldom_lufs: float | None = None
+    """Loudness of a whole programme in which speech is seldom; None where that makes no difference."""
+
+    def suited(self, spoken: float) -> Profile:
+        """This profile for a programme of which so large a share is speech."""
+        if self.seldom_lufs is None or spoken >= SELDOM:
+            return self
+        return Profile(self.name, self.seldom_lufs, self.peak_dbtp)
 
 
 PROFILES = {
@@ -43,7 +54,7 @@ PROFILES = {
     "web": Profile("web", -16.0, -1.0),
     "ebu": Profile("ebu", -23.0, -1.0),
     "atsc": Profile("atsc", -24.0, -2.0),
-    "netflix": Profile("netflix", -27.0, -2.0, of_speech=True),
+    "netflix": Profile("netflix", -27.0, -2.0, of_speech=True, seldom_lufs=-24.0),
 }
 
 # BS.1770-4 table 1 and 2, for 48 kHz: a shelf for the head, a high-pass for the ear.

@@ -10,6 +10,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -20,10 +21,12 @@ from manifests.errors import StageFailed
 from manifests.model import Job
 from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
-from manifests.timeline import Take, Takes, Timeline
+from manifests.timeline import Placement, Take, Takes, Timeline
+from tasks.announcement import LINE, Announcement, announcement
 from tasks.bed import Bed, silenced, spoken
 from tasks.dub_lines import DubLines, read_take, spread
-from tasks.levels import FITTED, Target, fitted_gain, line_levels, loudness, steps_of, target
+from tasks.headroom import OTHERWISE, headroom_of
+from tasks.levels import FITTED, Target, dialogue, fitted_gain, line_levels, loudness, steps_of, target
 from tasks.limiter import Limiter, PeakMeter
 from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, integrated
 from tasks.media import Media
@@ -37,10 +40,6 @@ if TYPE_CHECKING:
 
 BLOCK = 8 * RATE
 """Samples that are in hand at a time."""
-
-ENCODING_MARGIN = 0.8
-"""Decibels kept free under the delivery's true peak, because lossy encoding overshoots: by up to 0.2 dB in ffmpeg's AAC
-at 96 to 192 kb/s and 0.4 dB in Opus at 128 kb/s, measured on dubbed speech limited by up to 10 dB."""
 
 CLOSE = 0.2
 """LU from the target at which no further pass is worth its time; the promise is 0.5."""
@@ -57,6 +56,9 @@ class Params:
     background: Literal["auto", "room_tone"] = "auto"
     marked: bool = True
     """Whether the lines get the watermark."""
+    container: str = "source"
+    announced: str = ""
+    """The language in which the dub says that its voices are synthetic; empty where it does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Mix:
     speech_lufs: float | None
     """Loudness of the source's speech."""
     target_lufs: float | None
+    """What the profile asks for: of the programme, or of its speech (`netflix`)."""
     integrated_lufs: float | None
     true_peak_dbtp: float | None
     background: Literal["original", "room tone", "continued", "silence"]
@@ -92,8 +95,14 @@ class Mix:
     """Gain of all lines beyond what makes each as loud as the one that it replaces."""
     limited_db: float
     """The limiter's deepest gain reduction."""
+    dialogue_lufs: float | None = None
+    """Loudness of what sounds while a line is spoken, ungated (BS.1770-1)."""
+    largest_step_lu: float | None = None
+    """The largest difference in loudness between a line and the next; None with fewer than two."""
     lines: tuple[LineLevel, ...] = ()
     notes: tuple[str, ...] = ()
+    announcement: Announcement | None = None
+    """The spoken disclosure, where one was asked for and there is anything to disclose."""
 
 
 def mix(
@@ -109,14 +118,17 @@ def mix(
     asked: Name = "source",
     centre: bool | None = None,
     marked: bool = True,
+    headroom: float = OTHERWISE,
+    announced: tuple[Announcement, Path] | None = None,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Mix:
     """Mix a target into `out`: 24-bit FLAC, 48 kHz, the programme's channels, `timeline.length` samples.
 
     The lines are heard from the centre channel (the third) where `centre` says that there is one, else from the first
-    two; None tells it from the number of channels. They carry the watermark where `marked` says so. `audio` finds a
-    take's sound; `scratch` is a folder for the stretched lines (192 kB a second of speech). A lesson without lines
-    keeps its own sound. Deterministic.
+    two; None tells it from the number of channels. They carry the watermark where `marked` says so, and so does the
+    spoken disclosure, `announced` with its sound, as loud as the median line. `audio` finds a take's sound; `scratch`
+    is a folder for the stretched lines (192 kB a second of speech). `headroom` decibels are kept free under the
+    profile's true peak for what encoding adds. A lesson without lines keeps its own sound. Deterministic.
 
     Raises StageFailed for a placement without a take, and for a programme or a take that is not at 48 kHz;
     EngineUnavailable where the watermark cannot be loaded.
@@ -131,7 +143,9 @@ def mix(
         if not timeline.placements and not timeline.unplaced:
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
-        aim = target(PROFILES[asked], PROFILES["web"], integrated(heard.steps), speech)
+        share = sum(placement.span.length for placement in timeline.placements) / original.length
+        asks = PROFILES[asked].suited(share)
+        aim = target(asks, PROFILES["web"], integrated(heard.steps), speech)
         lines = DubLines(scratch / "lines.f32", spread(original.channels, centre), marked=marked)
         by_line = {take.line: take for take in takes.takes}
         for count, placement in enumerate(timeline.placements):
@@ -141,11 +155,15 @@ def mix(
             tell(0.2 + 0.3 * count / len(timeline.placements))
         spans = {utterance.id: utterance.span for utterance in script.utterances}
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
-        lines.level([level + aim.line_offset for level in line_levels(under, aim.lufs - aim.line_offset)])
+        levels = line_levels(under, aim.lufs - aim.line_offset)
+        if announced is not None and announced[0].span is not None:
+            lines.add(Placement(LINE, announced[0].span, announced[0].rate or 1.0), read_take(announced[1]))
+            levels.append(float(np.median(levels)))
+        lines.level([level + aim.line_offset for level in levels])
 
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
         gone = silenced(diarization, script, timeline, background)
-        renderer = _Renderer(original, lines, gone=gone, background=background, aim=aim, tell=tell)
+        renderer = _Renderer(original, lines, gone=gone, background=background, aim=aim, headroom=headroom, tell=tell)
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
@@ -166,11 +184,14 @@ def mix(
         background_gain_db=round(aim.background_db, 2),
         dub_gain_db=round(gain, 2),
         limited_db=round(done.limited_db, 2),
+        dialogue_lufs=_number(done.dialogue_lufs),
+        largest_step_lu=_largest_step(lines),
         lines=tuple(
             LineLevel(line.line, _number(source), _number(line.lufs), round(line.gain_db + gain, 2))
-            for line, source in zip(lines.lines, under, strict=True)
+            for line, source in zip(lines.lines, under, strict=False)
         ),
         notes=(*aim.notes, *_notes(done, aim, background, lines)),
+        announcement=announced[0] if announced else None,
     )
 
 
@@ -188,6 +209,7 @@ class _Done:
     """What a pass of mixing made."""
 
     lufs: float
+    dialogue_lufs: float
     steps: Steps
     true_peak_dbtp: float
     limited_db: float
@@ -229,6 +251,7 @@ class _Renderer:
         gone: Sequence[Span],
         background: Background,
         aim: Target,
+        headroom: float,
         tell: Callable[[float], None],
     ) -> None:
         self._original = original
@@ -236,6 +259,7 @@ class _Renderer:
         self._gone = gone
         self._background = background
         self._aim = aim
+        self._ceiling = aim.profile.peak_dbtp - headroom
         self._tell = tell
 
     def expected_bed(self, steps: Steps) -> Steps:
@@ -253,7 +277,7 @@ class _Renderer:
 
         original, aim = self._original, self._aim
         bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
-        limiter = Limiter(original.channels, aim.profile.peak_dbtp - ENCODING_MARGIN)
+        limiter = Limiter(original.channels, self._ceiling)
         meter, peak = Meter(original.channels), PeakMeter()
         level = np.float32(10 ** (aim.background_db / 20))
         with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
@@ -269,8 +293,10 @@ class _Renderer:
                 self._tell(0.5 + 0.5 * start / original.length)
             deliver(limiter.rest())
         steps = meter.steps()
+        speaking = self._lines.steps(len(steps))
         return _Done(
-            lufs=loudness(steps, aim.profile, self._lines.steps(len(steps))),
+            lufs=loudness(steps, aim.profile, speaking),
+            dialogue_lufs=dialogue(steps, speaking),
             steps=steps,
             true_peak_dbtp=peak.dbtp,
             limited_db=limiter.deepest_db,
@@ -330,35 +356,47 @@ def _notes(done: _Done, aim: Target, background: Background, lines: DubLines) ->
             yield f"line {line.line} is silent"
 
 
+def _largest_step(lines: DubLines) -> float | None:
+    """Between neighbours, silent ones and the spoken disclosure left out."""
+    levels = [line.lufs + line.gain_db for line in lines.lines if line.line != LINE and np.isfinite(line.lufs)]
+    return round(max(abs(b - a) for a, b in pairwise(levels)), 2) if len(levels) > 1 else None
+
+
 def _number(level: float) -> float | None:
     return round(level, 2) if np.isfinite(level) else None
 
 
 def _params(job: Job) -> Params:
     delivery = job.course.delivery
-    return Params(delivery.loudness, delivery.background, delivery.disclosure.watermark)
+    announced = job.language or "" if delivery.disclosure.spoken else ""
+    return Params(delivery.loudness, delivery.background, delivery.disclosure.watermark, delivery.container, announced)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     """The stage: see `mix`."""
     media = load(Media, inputs["split/media.json"])
+    script, timeline = load(Script, inputs["transcribe/script.json"]), load(Timeline, inputs["place/timeline.json"])
+    told = announcement(params.announced, script, timeline, bench.store) if params.announced else None
     with watermark.threads(bench.cores) if params.marked else nullcontext():
         result = mix(
             inputs["split/programme.flac"],
             load(Diarization, inputs["diarize/turns.json"]),
-            load(Script, inputs["transcribe/script.json"]),
+            script,
             load(Takes, inputs["synthesize/takes.json"]),
-            load(Timeline, inputs["place/timeline.json"]),
+            timeline,
             audio=lambda take: bench.store.get(take.audio),
             out=bench.scratch / "dub.flac",
             scratch=bench.scratch,
             asked=params.loudness,
             centre=has_centre(media.dubbed),
             marked=params.marked,
+            headroom=headroom_of(media, params.container),
+            announced=(told, bench.store.get(told.audio)) if told else None,
             tell=bench.tell,
         )
     return Made(
         outputs={"dub.flac": bench.scratch / "dub.flac", "mix.json": dump(result, bench.scratch / "mix.json")},
+        objects=(told.audio,) if told else (),
         notes={"integrated_lufs": result.integrated_lufs, "true_peak_dbtp": result.true_peak_dbtp},
     )
 

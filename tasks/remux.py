@@ -21,6 +21,7 @@ from tasks import clone, disclosure
 from tasks.appearing import appearing, explained, refuse_to_overwrite
 from tasks.containers import chosen
 from tasks.media import Media, probe
+from tasks.mix import Mix
 from tasks.muxing import mux
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
@@ -195,9 +196,7 @@ def _summary(made: Media) -> tuple[DeliveredStream, ...]:
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     language = params.language or ""
-    dub = _dub(
-        params, language, inputs, sound="mix/dub.flac", lines="translate/lines.json", timeline="place/timeline.json"
-    )
+    dub = _dub(params, language, inputs)
     consents = _consents(params, language, inputs["clone/casting.json"])
     return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents)
 
@@ -212,17 +211,20 @@ def _consents(params: Params, language: str, casting: Path) -> tuple[str, ...]:
     return tuple(terms.grant(person, registry).record_sha256 for person in people)
 
 
-def _dub(params: Params, language: str, inputs: Mapping[str, Path], *, sound: str, lines: str, timeline: str) -> Dub:
-    spoken = load(Timeline, inputs[timeline])
+def _dub(params: Params, language: str, inputs: Mapping[str, Path], of: str = "") -> Dub:
+    """One language's part; the names of its inputs begin with `of`."""
+    spoken = load(Timeline, inputs[f"{of}place/timeline.json"])
+    told = load(Mix, inputs[f"{of}mix/mix.json"]).announcement
     speaks = bool(spoken.placements)
     shown = cues(
         load(Script, inputs["transcribe/script.json"]),
-        load(Lines, inputs[lines]),
+        load(Lines, inputs[f"{of}translate/lines.json"]),
         spoken,
         frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
         disclosure=disclosure.sentence(language) if speaks and params.disclosed else "",
+        announced=told.span if told else None,
     )
-    return Dub(language, inputs[sound], shown, speaks)
+    return Dub(language, inputs[f"{of}mix/dub.flac"], shown, speaks)
 
 
 def _deliver(
@@ -282,13 +284,14 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=2,
+    version=3,
     scope="target",
     needs=(
         "clone/casting.json",
         "source",
         "split/media.json",
         "mix/dub.flac",
+        "mix/mix.json",
         "transcribe/script.json",
         "translate/lines.json",
         "place/timeline.json",
@@ -303,17 +306,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     """The stage that makes `<lesson>.multi.<ext>`, which carries every language of a lesson, the first the default."""
 
     def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-        dubs = [
-            _dub(
-                params,
-                language,
-                inputs,
-                sound=f"{language}:mix/dub.flac",
-                lines=f"{language}:translate/lines.json",
-                timeline=f"{language}:place/timeline.json",
-            )
-            for language in languages
-        ]
+        dubs = [_dub(params, language, inputs, of=f"{language}:") for language in languages]
         embedded = tuple(way for way in params.subtitles if way == "embedded")
         consents = dict.fromkeys(
             consent
@@ -322,10 +315,10 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
         )
         return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded, tuple(consents))
 
-    parts = ("clone/casting.json", "mix/dub.flac", "translate/lines.json", "place/timeline.json")
+    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "translate/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=2,
+        version=3,
         scope="lesson",
         needs=(
             "source",

@@ -76,13 +76,19 @@ class _Piece:
 
 
 def cues(
-    script: Script, lines: Lines, timeline: Timeline, *, frame_rate: float = 25.0, disclosure: str = ""
+    script: Script,
+    lines: Lines,
+    timeline: Timeline,
+    *,
+    frame_rate: float = 25.0,
+    disclosure: str = "",
+    announced: Span | None = None,
 ) -> tuple[Cue, ...]:
     """The subtitles of a target, in order.
 
     A line is shown while its voice is heard; one that has no place in the timeline, while the source's speaker says
     it. Every word of every line is shown. `disclosure` is a sentence shown before the first line, or with it where no
-    time is before it.
+    time is before it; and while it is spoken, where that is `announced`.
     """
     placed = {placement.line: placement.span for placement in timeline.placements}
     source = {utterance.id: utterance.span for utterance in script.utterances}
@@ -94,9 +100,12 @@ def cues(
     )
     if disclosure.strip():
         first = spoken[0][0] if spoken else Span(timeline.length, timeline.length)
-        alone = Span(0, min(first.start, samples(4.0)))
-        joined = Span(first.start, min(first.end, first.start + samples(4.0)))
-        spoken.insert(0, (alone if alone.length >= ALONE else joined, disclosure))
+        if announced is not None:
+            spoken = sorted([*spoken, (announced, disclosure)])
+        if announced is None or announced.start > first.start:
+            alone = Span(0, min(first.start, samples(4.0)))
+            joined = Span(first.start, min(first.end, first.start + samples(4.0)))
+            spoken.insert(0, (alone if alone.length >= ALONE else joined, disclosure))
     together = _simultaneous([span for span, _ in spoken])
     pieces: list[_Piece] = []
     for number, (span, text) in enumerate(spoken):

@@ -20,6 +20,7 @@ from manifests.model import Job
 from manifests.model import Stage as StageName
 from manifests.record import (
     SCHEMA_VERSION,
+    Announced,
     Disclosure,
     EngineUsed,
     LineTake,
@@ -40,6 +41,7 @@ from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, loa
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Take, Takes, Timeline
+from tasks.announcement import Announcement
 from tasks.disclosure import TAG, says_so
 from tasks.hearing import Heard, hear
 from tasks.media import Media, MediaStream, probe
@@ -107,7 +109,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     track = dub_track(made, params.language)
     heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
     check_length(evidence.media, made, heard)
-    disclosed = disclosure(params, evidence, made, track)
+    disclosed = disclosure(params, evidence, made, track, heard)
     lines = tuple(record_lines(evidence))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
     record = Record(
@@ -238,7 +240,7 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
         )
 
 
-def disclosure(params: Params, evidence: Evidence, made: Media, track: int) -> Disclosure:
+def disclosure(params: Params, evidence: Evidence, made: Media, track: int, heard: Heard) -> Disclosure:
     """What the finished file itself says of its speech, as it is heard, read and verified there."""
     finished = Path(evidence.delivery.path)
     marked = params.watermark and bool(evidence.timeline.placements)
@@ -246,7 +248,7 @@ def disclosure(params: Params, evidence: Evidence, made: Media, track: int) -> D
         watermark_score=score_file(finished, track, duration_s=made.duration / RATE) if marked else None,
         content_credentials=credentials.read(finished, chain.anchors()).state,
         container_tag=says_so(tags_of(finished).get(TAG, ""), params.language),
-        spoken=False,
+        spoken=_announced(evidence.mix.announcement, heard) or False,
         shown=any(_shown(Path(path), params.language) for path in evidence.delivery.subtitles),
         switched_off=params.switched_off,
         reason=params.reason,
@@ -259,6 +261,13 @@ def _shown(subtitles: Path, language: str) -> bool:
     alone = "".join(row for cue in first_cues for row in cue)
     joined = "".join(row for cue in first_cues for row in cue[:1])
     return says_so(alone, language) or says_so(joined, language)
+
+
+def _announced(told: Announcement | None, heard: Heard) -> Announced | None:
+    """When the spoken disclosure is heard, if it is."""
+    if told is None or told.span is None or heard.level(told.span) < AUDIBLE_DBFS:
+        return None
+    return Announced(start=told.span.start_s, end=told.span.end_s, rate=round(told.rate or 1.0, 6), voice=told.voice)
 
 
 def _faint(disclosed: Disclosure) -> Iterator[str]:
@@ -288,6 +297,8 @@ def publish(text: str, path: Path) -> None:
 
 
 def _notes(evidence: Evidence) -> Iterator[str]:
+    if (told := evidence.mix.announcement) is not None and told.span is None:
+        yield f"the disclosure is not spoken: no pause holds its {seconds(told.length):.1f} s; the subtitles show it"
     yield from evidence.delivery.notes
     yield from evidence.mix.notes
     for span in evidence.script.unrecognized:
@@ -380,7 +391,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=1,
+    version=2,
     scope="target",
     needs=(
         "source",

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyloudnorm
 import pytest
 import soundfile
 from numpy.typing import NDArray
@@ -269,6 +270,41 @@ def test_a_profile_sets_the_loudness(tmp_path: Path, name: str, lufs: float) -> 
     assert result.integrated_lufs == pytest.approx(lufs, abs=0.5)
     assert result.true_peak_dbtp is not None
     assert result.true_peak_dbtp <= -1.5
+
+
+def test_netflix_measures_what_sounds_while_the_dub_speaks(tmp_path: Path) -> None:
+    """-27 LKFS of dialogue, ungated, however loud the music between the lines is, and no peak above -2 dBTP."""
+    background = noise(12, 2, -60)
+    background[round(4.5 * RATE) : 7 * RATE] += noise(2.5, 2, -12, seed=4)
+    made = lesson(tmp_path, background, spoken=((1.0, 4.0), (7.5, 10.5)))
+    result, out = made.mixed(asked="netflix")
+    spoken = np.concatenate([out[p.span.start : p.span.end] for p in made.timeline.placements])
+    assert result.dialogue_lufs == pytest.approx(-27, abs=0.5)
+    assert pyloudnorm.Meter(RATE).integrated_loudness(spoken) == pytest.approx(-27, abs=1.0)
+    assert result.integrated_lufs is not None
+    assert result.integrated_lufs > -27
+    assert result.true_peak_dbtp is not None
+    assert result.true_peak_dbtp <= -2.5
+
+
+def test_netflix_measures_the_programme_where_speech_is_seldom(tmp_path: Path) -> None:
+    """Under 15 % of dialogue the whole programme is at -24 LKFS."""
+    background = noise(20, 1, -30)
+    result, _ = lesson(tmp_path, background, spoken=((1.0, 4.0),)).mixed(asked="netflix")
+    assert result.target_lufs == -24
+    assert result.integrated_lufs == pytest.approx(-24, abs=0.5)
+
+
+def test_neighbouring_lines_are_at_most_three_units_apart(tmp_path: Path) -> None:
+    """However the source's speakers differ; the mix says how much is left."""
+    made = lesson(tmp_path, noise(12, 1, -70), spoken=((1.0, 4.0), (7.0, 10.0)))
+    quiet = made.source.copy()
+    quiet[6 * RATE :] *= 0.1
+    soundfile.write(tmp_path / "programme.flac", quiet, RATE, subtype="PCM_24")
+    result, out = made.mixed()
+    assert result.largest_step_lu == pytest.approx(3.0, abs=0.05)
+    first, second = (db(out[p.span.start : p.span.end]) for p in made.timeline.placements)
+    assert first - second == pytest.approx(3.0, abs=0.2)
 
 
 def test_an_inaudible_source_is_no_example(tmp_path: Path) -> None:

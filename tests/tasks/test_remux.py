@@ -19,6 +19,7 @@ from manifests.timeline import Placement, Timeline
 from tasks import remux as stage
 from tasks.disclosure import says_so
 from tasks.media import probe
+from tasks.mix import Mix
 from tasks.process import run_program
 from tasks.remux import Delivery, multi_stage, remux
 from tasks.split import Parts, split
@@ -475,6 +476,9 @@ def inputs_of(parts: Parts, source: Path, folder: Path, *prefixes: str) -> dict[
     for prefix in prefixes:
         inputs |= {
             f"{prefix}mix/dub.flac": parts.programme,
+            f"{prefix}mix/mix.json": dump(
+                Mix("web", -30.0, -30.0, -16.0, -16.0, -2.0, "room tone", 0.0, 0.0, 0.0), folder / "mix.json"
+            ),
             f"{prefix}translate/lines.json": dump(
                 Lines("es", (Line("1", f"Hola {prefix}"),)), folder / f"{prefix}l.json"
             ),

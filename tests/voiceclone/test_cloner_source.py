@@ -141,6 +141,20 @@ def test_a_language_is_read_by_its_nearest_voice(source: SpeechSource, tag: str,
     assert source.voice_of(tag) == voice
 
 
+def test_every_language_that_is_listed_is_spoken(source: SpeechSource) -> None:
+    """Those too that a voice of another name speaks, and each differently from English."""
+    english = source.say("Paris 8, Lisboa 9.", "en-us", 175).phones
+    for tag in ("fr-FR", "pt-PT", "no", "zh-CN", "hy"):
+        said = source.say("Paris 8, Lisboa 9.", source.voice_of(tag), 175)
+        assert said.phones != english, tag
+    named = "".join(ipa for _, ipa in source.say("quatre-vingts", source.voice_of("fr-FR"), 175).phones)
+    assert named.startswith("katʁ")
+    spoken = source.languages()
+    assert {"fr-fr", "pt-pt", "en-gb", "zh"} <= set(spoken)
+    for voice in spoken:
+        assert len(source.say("a", voice, 400).audio), voice
+
+
 def test_nothing_in_a_text_is_a_command(source: SpeechSource) -> None:
     """A control code would change the voice, double brackets would be phonemes; places in the text still hold."""
     text = "one \x0145S [[h@l'oU]] two"

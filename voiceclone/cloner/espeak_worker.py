@@ -115,7 +115,7 @@ class Library:
         return 0
 
     def voices(self) -> list[str]:
-        """The languages that there are voices for."""
+        """The languages that there are voices for, less the one (1.51: Cherokee) that it lists and cannot find."""
         found: list[str] = []
         listed = self.library.espeak_ListVoices(None)
         index = 0
@@ -127,12 +127,22 @@ class Library:
                 found.append(name.decode(errors="ignore"))
                 raw += len(name) + 2
             index += 1
-        return sorted(set(found) - {"variant"})
+        return sorted({name for name in found if name == name.lower()} - {"variant"})
+
+    def _chosen(self, voice: str) -> bool:
+        """Choose a voice by its name, else by a language that it says it speaks (`fr-fr` is said by `fr`)."""
+        if self.library.espeak_SetVoiceByName(voice.encode()) == 0:
+            return True
+        if voice not in self.voices():
+            return False  # by a language that it does not know, the library would choose English
+        language = ctypes.create_string_buffer(voice.encode())
+        wanted = _Voice(languages=ctypes.addressof(language))
+        return self.library.espeak_SetVoiceByProperties(ctypes.byref(wanted)) == 0
 
     def say(self, text: str, voice: str, wpm: int, pitch: int, pitch_range: int) -> None:
         """Fill `sound`, `phones` and `words`. Raises LookupError for a voice that there is none of."""
         self.sound, self.phones, self.words = [], [], []
-        if self.library.espeak_SetVoiceByName(voice.encode()) != 0:
+        if not self._chosen(voice):
             raise LookupError(f"espeak-ng has no voice {voice}")
         for parameter, value in ((_RATE, wpm), (_PITCH, pitch), (_RANGE, pitch_range)):
             self.library.espeak_SetParameter(parameter, value, 0)

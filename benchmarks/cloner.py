@@ -3,13 +3,16 @@
     .venv/bin/python benchmarks/cloner.py FOLDER [--language en] [--target en] [--others FOLDER ...]
         [--json FILE] [--picture FILE]
 
+    e.g. .venv/bin/python benchmarks/cloner.py LJSpeech/wavs --others speakers --target es
+
 FOLDER holds one person's clips, a sentence each; `metadata.csv` in it (`name|text|...`) gives their words, and what
 lacks them is recognized (English only). The first clips are learnt from, up to a minute, and the last held out; with
 `--learn-last` it is the other way round.
 
 * SECS: cosine between Resemblyzer's embedding of an utterance and the mean of the held-out clips; 1 is the same. Next
   to it stand the person's own clips that were learnt from, the held-out ones through the vocoder and back, the same
-  sentences by espeak-ng, and other people. It can be deceived (nonsense in the right timbre scores well), so:
+  sentences by espeak-ng, and other people, one a file. It can be deceived (nonsense in the right timbre scores well).
+* rank 1: share of the sentences that are nearer to the person than to every one of the other people.
 * WER: words that pocketsphinx gets wrong, in English, as a share; `closed` with no more than the words of the test and
   no grammar, `open` with its own. espeak-ng itself is hard for it: compare, do not read.
 * MCD: mel-cepstral distortion in dB along a warped path, without the level, over louder frames; lower is nearer.
@@ -241,8 +244,8 @@ def attempt(asked: argparse.Namespace) -> Trial:
     return Trial(learnt, held_out, texts, len(own_texts), cloned, said, costs)
 
 
-def similarity(trial: Trial, others: Sequence[Path]) -> tuple[dict[str, Row], list[Frames]]:
-    """The table of SECS, and the held-out clips as frames."""
+def similarity(trial: Trial, others: Sequence[Path]) -> tuple[dict[str, Row], dict[str, float], list[Frames]]:
+    """The table of SECS, the shares of sentences that rank first, and the held-out clips as frames."""
     ear = Ear()
     centre = np.mean([ear.hear(clip.sound, clip.rate) for clip in trial.held_out], axis=0)
     centre /= np.linalg.norm(centre)
@@ -254,17 +257,26 @@ def similarity(trial: Trial, others: Sequence[Path]) -> tuple[dict[str, Row], li
         kinds["espeak-ng, held-out sentences"] = trial.stock[: trial.own_texts]
     kinds["own clips that were learnt"] = [(clip.audio, clip.rate) for clip in trial.learnt]
     kinds["own held-out clips, vocoded"] = [(copy.astype(np.float32), RATE) for copy in copies]
+    strangers: set[str] = set()
     for folder in others:
         paths = [path for path in sorted(folder.iterdir()) if path.suffix in (".wav", ".flac")]
         found = [soundfile.read(path, dtype="float32", always_2d=True) for path in paths]
         for path, (sound, rate) in zip(paths, found, strict=True):
-            kinds[f"another: {folder.name}/{path.stem}"] = [(sound.mean(axis=1), rate)]
+            strangers.add(name := f"another: {folder.name}/{path.stem}")
+            kinds[name] = [(sound.mean(axis=1), rate)]
+    heard = {kind: np.array([ear.hear(sound, rate) for sound, rate in sounds]) for kind, sounds in kinds.items()}
     rows: dict[str, Row] = {}
     for kind, sounds in kinds.items():
-        near = [float(ear.hear(sound, rate) @ centre) for sound, rate in sounds]
+        near = heard[kind] @ centre
         length = sum(len(sound) / rate for sound, rate in sounds)
-        rows[kind] = Row(round(float(np.mean(near)), 3), round(min(near), 3), round(length, 1))
-    return rows, real
+        rows[kind] = Row(round(float(near.mean()), 3), round(float(near.min()), 3), round(length, 1))
+    first: dict[str, float] = {}
+    if strangers:
+        crowd = np.concatenate([heard[name] for name in sorted(strangers)])
+        for kind in ("cloned", "espeak-ng"):
+            said = heard[f"{kind}, all sentences"]
+            first[f"rank 1 {kind}"] = round(float((said @ centre > (said @ crowd.T).max(axis=1)).mean()), 3)
+    return rows, first, real
 
 
 def main() -> None:
@@ -285,8 +297,8 @@ def main() -> None:
     asked = parser.parse_args()
 
     trial = attempt(asked)
-    rows, real = similarity(trial, asked.others)
-    facts = dict(trial.costs)
+    rows, first, real = similarity(trial, asked.others)
+    facts = trial.costs | first
     if trial.own_texts:
         for name, sounds in (("cloned", trial.cloned), ("espeak-ng", trial.stock)):
             made = [person_frames(prepared(*sound)) for sound in sounds[: trial.own_texts]]

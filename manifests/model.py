@@ -48,6 +48,25 @@ class Person(Part):
     tone: Literal["warm", "sharp", "subdued"] | None = Field(default=None, description="Colour of the voice.")
 
 
+class Refinement(Part):
+    """How one line is spoken. What is left out is as the person's."""
+
+    pace: float | None = Field(default=None, ge=0.5, le=2.0, description="How fast; 1.0 is the voice's own pace.")
+    pitch: float | None = Field(default=None, ge=-12, le=12, description="Shift of the pitch, in semitones.")
+    energy: float | None = Field(default=None, ge=-12, le=12, description="Shift of the level, in decibels.")
+    pauses: float | None = Field(
+        default=None, ge=0.25, le=4.0, description="Length of pauses; 1.0 is the voice's own. Cloned voices only."
+    )
+    tone: Literal["warm", "sharp", "subdued"] | None = Field(
+        default=None, description="Colour of the voice. Cloned voices only."
+    )
+
+    @property
+    def needs_clone(self) -> tuple[str, ...]:
+        """Names of what no stock voice can do."""
+        return tuple(name for name in ("pauses", "tone") if getattr(self, name) is not None)
+
+
 class Speakers(Part):
     """Who may speak, or how many, where it is not left to `auto`."""
 
@@ -156,6 +175,11 @@ class Lesson(Part):
         default=None,
         description="Labels in order of first speech to people or `stock`, as `{SPEAKER_00: amara}`, for this lesson"
         " only; or who or how many speak.",
+    )
+    refine: dict[str, Refinement] = Field(
+        default_factory=dict,
+        description='Line ids, as the record names them, to how these lines are spoken: `{"12": {pace: 0.95}}`.',
+        json_schema_extra={"propertyNames": {"pattern": r"^[1-9]\d*$"}},
     )
     audio_language: Language | None = Field(
         default=None, description="Language of the audio track to dub, where it is not the course's source language."

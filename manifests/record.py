@@ -69,9 +69,12 @@ class Said(Part):
 class Text(Part):
     """What the dub says."""
 
-    value: str
+    value: str = Field(description="as it is shown, without tags")
     origin: Literal["machine", "human", "memory"]
     checks: tuple[str, ...] = Field((), description="remarks for a linguist")
+    emphasis: tuple[str, ...] | None = Field(
+        None, exclude_if=_absent, description="the words of it that are spoken with emphasis"
+    )
 
 
 class LineVoice(Part):

@@ -16,6 +16,9 @@ from manifests.names import name_fault, same_name
 LABEL: Final = re.compile(r"SPEAKER_\d{2,}")
 """How diarization names speakers, in order of first speech."""
 
+LINE: Final = re.compile(r"[1-9]\d*", re.ASCII)
+"""How the lines of a lesson are named, in order of speech."""
+
 STOCK: Final = "stock"
 """In place of a person: a voice that belongs to nobody."""
 
@@ -24,6 +27,7 @@ def broken(course: Course, folder: Path) -> Iterator[Fault]:
     """Every relationship that does not hold. `folder` is the manifest's."""
     yield from _languages(course)
     yield from _people(course)
+    yield from _refinements(course)
     yield from _limits(course)
     yield from _schedule(course)
     yield from _paths(course, folder)
@@ -101,6 +105,20 @@ def _speakers(speakers: Speakers, course: Course, at: At) -> Iterator[Fault]:
         yield Fault((*at, "num_speakers"), f"`num_speakers` ({exact}) is below `min_speakers` ({least}).")
     if exact is not None and most is not None and exact > most:
         yield Fault((*at, "num_speakers"), f"`num_speakers` ({exact}) is above `max_speakers` ({most}).")
+
+
+def _refinements(course: Course) -> Iterator[Fault]:
+    """A stock voice speaks wherever nobody's consent is named: it has no tone, and its pauses are its own."""
+    clones = any(person.consent is not None for person in course.people.values())
+    for index, lesson in enumerate(course.lessons):
+        for line, refinement in lesson.refine.items():
+            if not LINE.fullmatch(line):
+                yield Fault(
+                    ("lessons", index, "refine", line), f"`{line}` is no line id; the record names them 1, 2, …"
+                )
+            for name in () if clones else refinement.needs_clone:
+                message = f"`{name}` needs a cloned voice, and nobody here has a consent; stock voices obey pace, pitch"
+                yield Fault(("lessons", index, "refine", line, name), f"{message} and energy.")
 
 
 def _limits(course: Course) -> Iterator[Fault]:

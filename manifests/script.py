@@ -82,7 +82,7 @@ class Line:
 
     id: str
     text: str
-    """What subtitles show and the voice says."""
+    """What subtitles show and the voice says; words in `<em>…</em>` are said with emphasis and shown without tags."""
     origin: Literal["machine", "human", "memory"] = "machine"
     checks: tuple[str, ...] = ()
     """Remarks for a linguist, such as `unknown word: photosynthesis`."""

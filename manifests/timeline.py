@@ -22,6 +22,10 @@ class Take:
     engine_rate: float
     """The engine's own rate, 1.0 = normal. A listener hears this as speed just like a stretch."""
     voice: Voice
+    energy: float = 0.0
+    """dB by which the line is to be louder than its source. Takes are all at one level."""
+    beyond: tuple[str, ...] = ()
+    """What the manifest asks of the line and its voice cannot do, such as a `tone` of a stock voice."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -155,10 +155,12 @@ def mix(
             tell(0.2 + 0.3 * count / len(timeline.placements))
         spans = {utterance.id: utterance.span for utterance in script.utterances}
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
-        levels = line_levels(under, aim.lufs - aim.line_offset)
+        raised = [by_line[placement.line].energy for placement in timeline.placements]
+        usual = line_levels(under, aim.lufs - aim.line_offset)
+        levels = [level + more for level, more in zip(usual, raised, strict=True)]
         if announced is not None and announced[0].span is not None:
             lines.add(Placement(LINE, announced[0].span, announced[0].rate or 1.0), read_take(announced[1]))
-            levels.append(float(np.median(levels)))
+            levels.append(float(np.median(usual)))
         lines.level([level + aim.line_offset for level in levels])
 
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
@@ -403,7 +405,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="mix",
-    version=1,
+    version=3,
     scope="target",
     needs=(
         "split/media.json",

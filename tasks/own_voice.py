@@ -106,22 +106,26 @@ def spoken(
     voice: str,
     grant: Grant,
     registry: Registry,
-    refinement: Mapping[str, object],
+    refinements: Sequence[Mapping[str, object]],
     bench: Workbench,
 ) -> Iterator[Path]:
-    """A take for each text, in order, as they are made or found; the registry is asked before every batch.
+    """A take for each text, refined as asked, in order, as they are made or found.
 
-    Raises ConsentRefused as soon as the grant no longer holds: what is made then is not kept.
+    The registry is asked before every batch. Raises ConsentRefused as soon as the grant no longer holds: what is made
+    then is not kept.
     """
     from voiceclone.cloner.engine import AdaptiveCloner, Saying
     from voiceclone.cloner.refinement import Refinement
     from voiceclone.cloner.voice import TrainedVoice
 
-    how = Refinement(**refinement)  # pyright: ignore[reportArgumentType]  (the manifest's model checked the values)
     grant = registry.renew(grant)  # it may have been made long ago: everything is asked again
-    keys = [take_key(text, voice, refinement) for text in texts]
+    keys = [take_key(text, voice, how) for text, how in zip(texts, refinements, strict=True)]
     standing = [bench.store.committed("take", key) for key in keys]
-    missing: list[Saying] = [Saying(text, how) for text, found in zip(texts, standing, strict=True) if found is None]
+    missing: list[Saying] = [
+        Saying(text, Refinement(**how))  # pyright: ignore[reportArgumentType]  (the manifest's model checked the values)
+        for text, how, found in zip(texts, refinements, standing, strict=True)
+        if found is None
+    ]
     with AdaptiveCloner(registry, lambda person, language: TrainedVoice.load(bench.store.get(voice))) as engine:
         said = engine.synthesize(grant, missing, person=grant.person, language=grant.language)
         for key, found in zip(keys, standing, strict=True):

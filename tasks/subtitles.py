@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+from manifests import emphasis
 from manifests.script import Lines, Script
 from manifests.spans import RATE, Span, samples
 from manifests.timeline import Timeline
@@ -94,7 +95,7 @@ def cues(
     source = {utterance.id: utterance.span for utterance in script.utterances}
     setting = _Setting.of(lines.language, max(1, round(2 * RATE / frame_rate)))
     spoken = sorted(
-        (span.clipped(Span(0, timeline.length)), line.text)
+        (span.clipped(Span(0, timeline.length)), emphasis.plain(line.text))
         for line in lines.lines
         if line.text.strip() and (span := placed.get(line.id, source.get(line.id))) is not None
     )

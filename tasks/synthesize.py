@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from manifests.errors import DubError
+from manifests import emphasis
+from manifests.errors import DubError, InputError
 from manifests.model import Job
 from manifests.script import Casting, Line, Lines, Script, Voice, dump, load
 from manifests.timeline import Take, Takes
@@ -30,17 +31,28 @@ class Params:
     """What a grant is asked for; None where the manifest names nobody."""
     refinements: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Person to how their voice is refined."""
+    lines: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    """Line id to how it is refined, in place of what its person's refinement says of the same."""
+
+    def refinement(self, line: Line, voice: Voice) -> dict[str, Any]:
+        """Everything that is asked of the way in which a line is spoken."""
+        return self.refinements.get(voice.person or "", {}) | self.lines.get(line.id, {})
 
 
 def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, bench: Workbench) -> Takes:
     """Speak every line that holds a letter or a digit, in order.
 
     A line of signs alone, or without a sound in its voice, has no take: the record names it as missing. Raises
-    EngineUnavailable or StageFailed, naming the line, and ConsentRefused as soon as a person's voice may no longer be
-    used.
+    InputError where a line is refined that the lesson does not have, or an `<em>` does not pair up, EngineUnavailable
+    or StageFailed, naming the line, and ConsentRefused as soon as a person's voice may no longer be used.
     """
     speakers = {utterance.id: utterance.speaker for utterance in script.utterances}
-    spoken = [line for line in lines.lines if any(sign.isalnum() for sign in line.text)]
+    if unknown := params.lines.keys() - speakers.keys():
+        raise InputError(
+            f"the manifest refines line {min(unknown, key=int)}, and this lesson has {len(speakers)} lines.",
+            remedy="Look up the ids of lines in the record (.dub.json) or in `dub script export`.",
+        )
+    spoken = [line for line in lines.lines if any(sign.isalnum() for sign in emphasis.plain(line.text))]
     by_voice: dict[Voice, list[Line]] = {}
     for line in spoken:
         by_voice.setdefault(casting.voices[speakers[line.id]], []).append(line)
@@ -50,17 +62,20 @@ def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, b
         speaking = _own_takes if voice.kind == "clone" else _stock_takes
         for line, audio in zip(theirs, speaking(theirs, voice, params, bench), strict=True):
             if audio is not None:
-                takes[line.id] = _take(line, audio, voice)
+                takes[line.id] = _take(line, audio, voice, params)
             done += 1
             bench.tell(done / len(spoken))
     return Takes(lines.language, tuple(takes[line.id] for line in spoken if line.id in takes))
 
 
-def _take(line: Line, audio: Path, voice: Voice) -> Take:
+def _take(line: Line, audio: Path, voice: Voice, params: Params) -> Take:
     import soundfile
 
     length = soundfile.info(audio).frames
-    return Take(line.id, audio.name, length=length, default_length=length, engine_rate=1.0, voice=voice)
+    how = params.refinement(line, voice)
+    beyond = () if voice.kind == "clone" else tuple(name for name in ("pauses", "tone") if name in how)
+    energy = float(how.get("energy", 0.0))
+    return Take(line.id, audio.name, length, length, engine_rate=1.0, voice=voice, energy=energy, beyond=beyond)
 
 
 def _own_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Workbench) -> Iterator[Path | None]:
@@ -70,7 +85,8 @@ def _own_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Workb
     terms = params.terms or clone.Params(params.language, "", "", commercial=False)
     grant = terms.grant(person, registry)
     texts = [line.text for line in lines]
-    yield from own_voice.spoken(texts, voice.name, grant, registry, params.refinements.get(person, {}), bench)
+    refinements = [params.refinement(line, voice) | {"energy": 0.0} for line in lines]  # the mix obeys it
+    yield from own_voice.spoken(texts, voice.name, grant, registry, refinements, bench)
 
 
 def _stock_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Workbench) -> Iterator[Path | None]:
@@ -86,18 +102,21 @@ def _stock_takes(lines: Sequence[Line], voice: Voice, params: Params, bench: Wor
 
 
 def _stock_take(line: Line, voice: Voice, params: Params, bench: Workbench) -> Path | None:
+    how = params.refinement(line, voice)
+    pitch = espeak.raised(voice.pitch, how["pitch"]) if "pitch" in how else voice.pitch
+    wpm = round(params.wpm * how.get("pace", 1.0))
     key = digest(
         {
             "version": TAKE_VERSION,
             "text": line.text,
             "engine": voice.engine,
             "voice": voice.name,
-            "pitch": voice.pitch,
-            "wpm": params.wpm,
+            "pitch": pitch,
+            "wpm": wpm,
         }
     )
     make: Callable[[Path], Path] = lambda folder: espeak.speak(  # noqa: E731
-        line.text, voice.name, voice.pitch, folder / "take.flac", wpm=params.wpm
+        line.text, voice.name, pitch, folder / "take.flac", wpm=wpm
     )
     try:
         return bench.store.made("take", key, make)
@@ -114,7 +133,8 @@ def params(job: Job) -> Params:
         for name, person in sorted(job.course.people.items())
         if name in terms.consents
     }
-    return Params(job.language or "", terms=terms if terms.people else None, refinements=refined)
+    lines = {name: how.model_dump(exclude_none=True) for name, how in sorted(job.lesson.refine.items())}
+    return Params(job.language or "", terms=terms if terms.people else None, refinements=refined, lines=lines)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
@@ -134,7 +154,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="synthesize",
-    version=2,
+    version=3,
     scope="target",
     needs=("translate/lines.json", "transcribe/script.json", "clone/casting.json"),
     makes=("takes.json",),

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from manifests import emphasis
 from manifests.errors import StageFailed, StoreError
 from manifests.languages import iso_639_2
 from manifests.model import Job
@@ -230,13 +231,22 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
                 text=utterance.text,
                 confidence=round(utterance.confidence, 4),
             ),
-            text=Text(value=line.text, origin=line.origin, checks=line.checks),
+            text=Text(
+                value=emphasis.plain(line.text),
+                emphasis=emphasis.words(line.text) or None,
+                origin=line.origin,
+                checks=line.checks,
+            ),
             voice=_voice(voice),
             take=_take(take) if take else None,
             placed=Placed(start=placement.span.start_s, end=placement.span.end_s, rate=round(placement.rate, 6))
             if placement
             else None,
-            flags=(*utterance.flags, *(placement.flags if placement else ())),
+            flags=(
+                *utterance.flags,
+                *(placement.flags if placement else ()),
+                *(f"`{name}` needs a cloned voice" for name in (take.beyond if take else ())),
+            ),
         )
 
 
@@ -391,7 +401,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=2,
+    version=3,
     scope="target",
     needs=(
         "source",

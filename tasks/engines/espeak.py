@@ -5,12 +5,14 @@ espeak-ng is GPL and runs as a process of its own, one a line.
 
 from __future__ import annotations
 
+import html
 import math
 import re
 import subprocess
 from functools import lru_cache
 from pathlib import Path
 
+from manifests import emphasis
 from manifests.errors import EngineUnavailable, StageFailed
 from tasks import take_sound
 
@@ -32,6 +34,9 @@ _OCTAVES_A_STEP = 0.0093 / math.log(2)
 
 _SETTINGS = (25, 80)
 """Pitch settings outside of these sound broken."""
+
+_EMPHASIS = '<prosody pitch="+25%" rate="85%" volume="+40%">{}</prosody>'
+"""Measured on Spanish and English words: F0 up by 1.5 to 2.5 semitones, level by 2 to 4 dB, length by a tenth."""
 
 _NOT_WORDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\[\]\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]")
 """Control codes, brackets, and pictures, whose names nobody wants to hear."""
@@ -83,17 +88,40 @@ def pitch_setting(variant: str, hz: float | None) -> int:
     return round(min(max(50 + steps, _SETTINGS[0]), _SETTINGS[1]))
 
 
+def raised(setting: int, semitones: float) -> int:
+    """A pitch setting that many semitones higher, or lower, within what still sounds whole."""
+    return round(min(max(setting + semitones / 12 / _OCTAVES_A_STEP, _SETTINGS[0]), _SETTINGS[1]))
+
+
 def spoken(text: str) -> str:
     """A text that espeak-ng reads as nothing but text, on one line: without control codes, of which 1 begins a
     command, without brackets, of which two begin phonemes, and without emoji."""
     return " ".join(_NOT_WORDS.sub(" ", text).split())
 
 
-def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
-    """Write a text as speech, as `take_sound.write` leaves it.
+def marked_up(text: str) -> str | None:
+    """A text whose words in `<em>` are emphasized, as SSML; None where there are none.
 
-    Raises EngineUnavailable without espeak-ng or the voice, Silent where it gives no sound, StageFailed where it
-    breaks.
+    espeak-ng's own `<emphasis>` lowers the pitch of an English word and pauses after a Spanish one, so the words are
+    raised, slowed and made louder by about as much as a cloned voice does it. Raises InputError for tags that do not
+    pair up.
+    """
+    plain, places = emphasis.parsed(spoken(text))
+    if not places:
+        return None
+    made, after = "", 0
+    for first, end in places:
+        usual, emphasized = (html.escape(part, quote=False) for part in (plain[after:first], plain[first:end]))
+        made += usual + _EMPHASIS.format(emphasized)
+        after = end
+    return f"<speak>{made}{html.escape(plain[after:], quote=False)}</speak>"
+
+
+def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
+    """Write a text as speech, as `take_sound.write` leaves it; words in `<em>` with emphasis.
+
+    Raises InputError for `<em>` that do not pair up, EngineUnavailable without espeak-ng or the voice, Silent where it
+    gives no sound, StageFailed where it breaks.
     """
     import numpy as np
 
@@ -101,9 +129,10 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     if base not in languages() or (variant and variant not in STOCK):
         # espeak-ng itself would read on in English, and not say so.
         raise EngineUnavailable(f"espeak-ng has no voice {voice}.", remedy="See `espeak-ng --voices`.")
+    markup = marked_up(text)
     said = _run(
-        ["-v", voice, "-s", str(wpm), "-p", str(pitch), "-b", "1", "--stdin", "--stdout"],
-        spoken(text).encode(),
+        [*(["-m"] if markup else []), "-v", voice, "-s", str(wpm), "-p", str(pitch), "-b", "1", "--stdin", "--stdout"],
+        (markup or spoken(text)).encode(),
     )
     # espeak-ng cannot know the length when it writes the header to a pipe, so only the sample rate is believed.
     rate, pressure = int.from_bytes(said[24:28], "little"), said[44 : len(said) // 2 * 2]

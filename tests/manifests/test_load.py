@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 from manifests.errors import ManifestError
 from manifests.lessons import jobs
 from manifests.load import load
-from manifests.model import Course, Lesson, Person, Speakers
+from manifests.model import Course, Lesson, Person, Refinement, Speakers
 from manifests.names import name_fault, same_name
 from manifests.rules import lesson_id
 
@@ -140,6 +140,14 @@ def test_a_small_manifest_has_the_documented_defaults(tmp_path: Path) -> None:
         (
             HEAD + LESSONS + "  - media: b.mkv\n    id: one\n",
             ["6: the lesson `one` is there twice, first in line 4; give one"],
+        ),
+        (
+            HEAD + LESSONS + "    refine: {'12': {pace: 3, tone: angry}, x1: {pace: 0.9}}\n",
+            ["5: `pace` is 3", "5: `tone` is `angry`; known", "5: `x1` is no line id"],
+        ),
+        (
+            HEAD + LESSONS + "    refine:\n      '12': {pace: 0.9}\n      '13':\n        tone: warm\n",
+            ["8: `tone` needs a cloned voice, and nobody here has a consent; stock voices"],
         ),
         (HEAD + LESSONS + "    id: 'one:es'\n", ["5: `one:es` holds a colon"]),
         (HEAD + "lessons:\n  - media: https://example.org/a.mp4\n", ["4: `https://example.org/a.mp4` is an address"]),
@@ -373,6 +381,11 @@ def courses(draw: st.DrawFn) -> Course:
         id=st.none() | NAMES,
         speakers=st.none() | speakers | labels,
         audio_language=st.none() | TAGS,
+        refine=st.dictionaries(
+            st.integers(1, 400).map(str),
+            st.builds(Refinement, pace=st.none() | st.floats(0.5, 2), energy=st.none() | st.floats(-12, 12)),
+            max_size=2,
+        ),
     )
     lessons = st.lists(lesson, min_size=1, max_size=4, unique_by=lambda found: same_name(lesson_id(found)))
     soft, hard = sorted(draw(st.tuples(st.floats(1, 2), st.floats(1, 2))))

@@ -14,9 +14,9 @@ import soxr
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from manifests.errors import EngineUnavailable
+from manifests.errors import EngineUnavailable, InputError
 from tasks.engines import espeak
-from tasks.engines.espeak import BETWEEN_HZ, STOCK, Silent, pitch_setting, speak, spoken, voice_of
+from tasks.engines.espeak import BETWEEN_HZ, STOCK, Silent, marked_up, pitch_setting, raised, speak, spoken, voice_of
 
 SENTENCE = "Las plantas convierten la luz del sol en energía."
 
@@ -39,6 +39,50 @@ def sound_of(folder: Path, text: str, voice: str = "es+m3", pitch: int = 50) -> 
 def length(folder: Path, text: str, voice: str = "es+m3") -> float:
     """Seconds that a text lasts."""
     return soundfile.info(speak(text, voice, 50, folder / "take.flac")).duration
+
+
+def measured(sound: np.ndarray, rate: int) -> tuple[float, float]:
+    """Median fundamental frequency in Hz, and level in dB."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # pyworld imports pkg_resources, which warns that it will go
+        import pyworld
+    contour, _ = pyworld.dio(soxr.resample(sound, rate, 8000), 8000, 60.0, 400.0)
+    return float(np.median(contour[contour > 0])), 10 * float(np.log10(np.mean(sound**2)))
+
+
+@pytest.mark.parametrize("voice", ["es+m3", "en-us+f2"])
+def test_an_emphasized_word_is_higher_louder_and_longer_than_its_neighbours(voice: str, tmp_path: Path) -> None:
+    """Against the same sentence without it; the words after it stay as they were, so they tell where it ends."""
+    pair: list[tuple[np.ndarray, int]] = []
+    for number, text in enumerate(("Banana, banana, banana.", "<em>Banana</em>, banana, banana.")):
+        pair.append(soundfile.read(speak(text, voice, 50, tmp_path / f"{number}.flac")))
+    (usual, rate), (stressed, _) = pair
+    longer = len(stressed) - len(usual)
+    assert 0.02 * rate < longer < 0.25 * rate
+    third = len(usual) // 4
+    usual_hz, usual_db = measured(usual[:third], rate)
+    hz, level = measured(stressed[: third + longer], rate)
+    assert 1 < 12 * np.log2(hz / usual_hz) < 4
+    after = measured(usual[-third:], rate)[1] - measured(stressed[-third:], rate)[1]
+    assert 1 < level - usual_db + after < 6
+
+
+def test_a_text_with_emphasis_is_still_nothing_but_text(tmp_path: Path) -> None:
+    """Signs that mean something in markup are spoken, or not, as without it; half a tag is a user's mistake."""
+    assert marked_up("R&D is <em>a<b</em>") == (
+        '<speak>R&amp;D is <prosody pitch="+25%" rate="85%" volume="+40%">a&lt;b</prosody></speak>'
+    )
+    assert marked_up("1 < 2 & 3") is None
+    assert length(tmp_path, "<em>Uno</em> <break time='9s'/> dos") < 5
+    with pytest.raises(InputError, match="is not closed"):
+        sound_of(tmp_path, "<em>uno")
+
+
+def test_semitones_move_a_stock_voice_as_far_as_it_goes() -> None:
+    """Two semitones are a factor of 1.122, twelve settings; beyond its range it stays whole."""
+    assert raised(50, 2) == 62
+    assert raised(50, -2) == 38
+    assert (raised(50, 12), raised(50, -12)) == (80, 25)
 
 
 def test_every_stock_variant_exists() -> None:

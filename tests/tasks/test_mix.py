@@ -263,6 +263,17 @@ def test_the_dub_is_as_loud_as_the_source(tmp_path: Path, gain: float) -> None:
     assert result.target_lufs == result.source_lufs
 
 
+def test_a_line_with_more_energy_is_louder_by_that_much(tmp_path: Path) -> None:
+    """6 dB between two lines whose source is equally loud, at the same loudness of the whole."""
+    made = lesson(tmp_path, noise(10, 1, -60))
+    takes = tuple(replace(take, energy=6.0 * (take.line == "2")) for take in made.takes.takes)
+    _, sound = replace(made, takes=Takes("es", takes)).mixed()
+    first, second = (db(sound[placement.span.start : placement.span.end]) for placement in made.timeline.placements)
+    _, usual = made.mixed("usual.flac")
+    before, after = (db(usual[placement.span.start : placement.span.end]) for placement in made.timeline.placements)
+    assert (second - first) - (after - before) == pytest.approx(6, abs=0.3)
+
+
 @pytest.mark.parametrize(("name", "lufs"), [("web", -16.0), ("ebu", -23.0), ("atsc", -24.0)])
 def test_a_profile_sets_the_loudness(tmp_path: Path, name: str, lufs: float) -> None:
     """Delivery profiles are met within half a unit and under their true peak."""

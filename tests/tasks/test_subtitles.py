@@ -54,6 +54,13 @@ def test_webvtt_says_the_same_and_escapes_markup() -> None:
     )
 
 
+def test_emphasis_is_heard_and_not_shown_as_markup() -> None:
+    """The words of an emphasis stay, its tags go, in both formats and whatever row they are in."""
+    found = subtitles((1.0, 3.0, "Si <em>a < b</em>, <em>muy</em> bien."))
+    assert [cue.rows for cue in found] == [("Si a < b, muy bien.",)]
+    assert to_vtt(found).endswith("\nSi a &lt; b, muy bien.\n\n")
+
+
 def test_an_arrow_in_the_text_is_no_time_line() -> None:
     """A text that holds `-->` does not break the file."""
     assert "\nDe A → B\n" in to_srt(subtitles((1.0, 3.0, "De A --> B")))

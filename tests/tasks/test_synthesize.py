@@ -11,7 +11,7 @@ import pytest
 import soundfile
 import soxr
 
-from manifests.errors import EngineUnavailable
+from manifests.errors import EngineUnavailable, InputError
 from manifests.record import Record
 from manifests.script import Casting, Line, Lines, Script, Speaker, Utterance, Voice, dump, load
 from manifests.spans import RATE, Span, samples
@@ -95,6 +95,36 @@ def test_one_changed_line_is_one_new_take(bench: Workbench) -> None:
     assert set(then) - set(first) == {after.takes[1].audio}
     assert {name: then[name] for name in first} == first
     assert [after.takes[at].audio == before.takes[at].audio for at in range(3)] == [True, False, True]
+
+
+def test_a_refined_line_is_spoken_otherwise_and_no_other_line_is(bench: Workbench) -> None:
+    """Slower and higher by what was asked; energy is the mix's, and makes no new take."""
+    script, lines = scripted(SENTENCE, SENTENCE, SENTENCE)
+    how = {"1": {"pace": 0.8}, "2": {"pitch": 3.0}, "3": {"energy": 4.0, "tone": "warm", "pauses": 2.0}}
+    (usual,) = spoken(bench, SENTENCE).takes
+    slow, high, strong = synthesize(lines, script, CASTING, Params("es", lines=how), bench).takes
+    assert slow.length / usual.length == pytest.approx(1 / 0.8, abs=0.08)
+    raised = median_hz(heard(bench, high)) / median_hz(heard(bench, usual))
+    assert raised == pytest.approx(2 ** (3 / 12), rel=0.04)
+    assert (strong.audio, strong.energy, strong.beyond) == (usual.audio, 4.0, ("pauses", "tone"))
+    assert (usual.energy, usual.beyond, slow.beyond) == (0.0, (), ())
+
+
+def test_a_line_is_refined_over_its_persons_refinement() -> None:
+    """What the line says stands, what it leaves out is the person's; a stock voice is nobody's."""
+    line = Line("7", "Uno.")
+    params = Params("es", refinements={"amara": {"pace": 1.1, "pitch": 1.0}}, lines={"7": {"pace": 0.9}})
+    clone = Voice("clone", "adaptive", "voice", person="amara")
+    assert params.refinement(line, clone) == {"pace": 0.9, "pitch": 1.0}
+    assert params.refinement(Line("8", "Dos."), clone) == {"pace": 1.1, "pitch": 1.0}
+    assert params.refinement(line, VOICE) == {"pace": 0.9}
+
+
+def test_a_line_that_the_lesson_does_not_have_cannot_be_refined(bench: Workbench) -> None:
+    """A slip of the pen is told, not passed over."""
+    script, lines = scripted("Uno.", "Dos.")
+    with pytest.raises(InputError, match="refines line 12, and this lesson has 2 lines"):
+        synthesize(lines, script, CASTING, Params("es", lines={"12": {"pace": 0.9}}), bench)
 
 
 def test_the_order_of_the_lines_changes_no_take(bench: Workbench) -> None:

@@ -13,7 +13,7 @@ from voiceclone.cloner.alignment import warp
 from voiceclone.cloner.analysis import RATE, active, levelled, person_frames, prepared, source_frames
 from voiceclone.cloner.colour import correction
 from voiceclone.cloner.phones import articulation, by_frame, is_pause
-from voiceclone.cloner.refinement import Refinement, stress, timing, unmarked
+from voiceclone.cloner.refinement import Refinement, stress, timing
 from voiceclone.cloner.safe_map import anchors
 
 
@@ -119,15 +119,6 @@ def test_sound_is_brought_to_one_level() -> None:
         sound = levelled(gain * dice.standard_normal(RATE))
         assert 20 * np.log10(np.sqrt(np.mean(sound**2))) == pytest.approx(-23, abs=0.3)
     assert not levelled(np.zeros(RATE)).any()
-
-
-def test_stress_is_read_from_the_text() -> None:
-    """The tags go, their places stay."""
-    assert unmarked("This is <em>very</em> good.") == ("This is very good.", ((8, 12),))
-    assert unmarked("1 < 2") == ("1 < 2", ())
-    for broken in ("<em>a", "a</em>", "<em>a <em>b</em></em>"):
-        with pytest.raises(InputError, match="<em>"):
-            unmarked(broken)
 
 
 def test_only_the_words_in_the_marked_place_are_stressed() -> None:

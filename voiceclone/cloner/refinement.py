@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -26,7 +25,6 @@ _LIMITS = {"pace": (0.5, 2.0), "pitch": (-12.0, 12.0), "energy": (-12.0, 12.0), 
 
 _STRESS_SEMITONES, _STRESS_DB, _STRESS_LENGTH = 2.5, 3.0, 1.2
 _STRESS_EDGE_FRAMES = 6
-_TAG = re.compile(r"</?em>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,31 +69,6 @@ class Refinement:
         """
         hertz = np.clip(np.arange(FFT // 2 + 1) * RATE / FFT, 100, 8000)
         return 10 ** (self._colour[0] * np.log2(hertz / 700) / 10)
-
-
-def unmarked(text: str) -> tuple[str, tuple[tuple[int, int], ...]]:
-    """A text without its `<em>` tags, and the places (first character, character after) that stood between them.
-
-    Raises InputError where a tag is not closed, not opened, or stands within another.
-    """
-    plain = ""
-    stressed: list[tuple[int, int]] = []
-    opened: int | None = None
-    after = 0
-    for tag in _TAG.finditer(text):
-        plain += text[after : tag.start()]
-        after = tag.end()
-        closing = tag.group().startswith("</")
-        if closing == (opened is None):
-            raise InputError(
-                f"the <em> in {text[:60]!r} does not pair up.", remedy="Write <em>word</em>, never one in another."
-            )
-        if opened is not None:
-            stressed.append((opened, len(plain)))
-        opened = None if closing else len(plain)
-    if opened is not None:
-        raise InputError(f"the <em> in {text[:60]!r} is not closed.", remedy="Write <em>word</em>.")
-    return plain + text[after:], tuple(stressed)
 
 
 def stress(words: tuple[tuple[int, int, int], ...], places: tuple[tuple[int, int], ...], frames: int) -> Array:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
 
+from manifests import emphasis
 from manifests.errors import InputError
 from voiceclone.cloner import refinement as refining
 from voiceclone.cloner.analysis import PEAK, RATE, Array, Flags, Frames, envelope_of, levelled, sounded
@@ -47,7 +48,7 @@ def speak(
     if not 0.5 <= rate <= 2.0:
         raise InputError(f"rate is {rate:g}.", remedy="Choose a number from 0.5 to 2.")
     how = refinement or Refinement()
-    plain, places = refining.unmarked(text)
+    plain, places = emphasis.parsed(text)
     if not any(sign.isalnum() for sign in plain):
         raise InputError(f"there is nothing to say in {text[:60]!r}.")
     own = source or SpeechSource()

@@ -91,7 +91,7 @@ def test_a_grant_that_lapsed_is_asked_for_again(registry: Registry, grant: Grant
     time.passed = LIFE_S * 3
     with pytest.raises(ConsentRefused, match="too old"):
         registry.check(grant, person="amara", language="es")
-    takes = own_voice.spoken(TEXTS, "voice", grant, registry, {}, bench)
+    takes = own_voice.spoken(TEXTS, "voice", grant, registry, [{}] * len(TEXTS), bench)
     assert [path.read_text() for path in takes] == list(TEXTS)
 
 
@@ -110,7 +110,7 @@ def test_asking_again_asks_everything_again(
     time.passed = LIFE_S * 3
     change(registry, time)
     with pytest.raises(ConsentRefused, match=why):
-        next(own_voice.spoken(TEXTS, "voice", grant, registry, {}, bench))
+        next(own_voice.spoken(TEXTS, "voice", grant, registry, [{}] * len(TEXTS), bench))
 
 
 def test_a_voice_is_not_kept_that_was_learned_over_a_revocation(

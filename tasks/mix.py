@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from manifests.errors import StageFailed
 from manifests.model import Job
@@ -23,23 +22,22 @@ from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.announcement import LINE, Announcement, announcement
-from tasks.bed import Bed, silenced, spoken
+from tasks.bed import silenced, spoken
 from tasks.dub_lines import DubLines, read_take, spread
 from tasks.headroom import OTHERWISE, headroom_of
-from tasks.levels import FITTED, Target, dialogue, fitted_gain, line_levels, loudness, steps_of, target
-from tasks.limiter import Limiter, PeakMeter
-from tasks.loudness import PROFILES, STEP, Meter, Name, Steps, integrated
+from tasks.levels import FITTED, Target, fitted_gain, line_levels, steps_of, target
+from tasks.limiter import PeakMeter
+from tasks.loudness import PROFILES, Name, Steps, integrated
 from tasks.media import Media
-from tasks.room_tone import HOP, Background, Sound
+from tasks.render import Done, Renderer
+from tasks.room_tone import Background
 from tasks.split import has_centre
 from tasks.stage import Made, Stage, Workbench
+from tasks.survey import Heard, Original, survey
 from voiceclone import watermark
 
 if TYPE_CHECKING:
-    from soundfile import SoundFile
-
-BLOCK = 8 * RATE
-"""Samples that are in hand at a time."""
+    pass
 
 CLOSE = 0.2
 """LU from the target at which no further pass is worth its time; the promise is 0.5."""
@@ -138,8 +136,8 @@ def mix(
     with soundfile.SoundFile(programme) as source:
         if source.samplerate != RATE:
             raise StageFailed(f"the programme is at {source.samplerate} Hz, not {RATE}.", stage="mix")
-        original = _Original(source, timeline.length)
-        heard = _survey(original, lambda share: tell(0.2 * share))
+        original = Original(source, timeline.length)
+        heard = survey(original, lambda share: tell(0.2 * share))
         if not timeline.placements and not timeline.unplaced:
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
@@ -165,7 +163,7 @@ def mix(
 
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
         gone = silenced(diarization, script, timeline, background)
-        renderer = _Renderer(original, lines, gone=gone, background=background, aim=aim, headroom=headroom, tell=tell)
+        renderer = Renderer(original, lines, gone=gone, background=background, aim=aim, headroom=headroom, tell=tell)
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
@@ -197,132 +195,7 @@ def mix(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Heard:
-    """What a first hearing of the programme tells."""
-
-    steps: Steps
-    powers: NDArray[np.float64]
-    """Mean square of each `HOP` samples, mean over the channels."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Done:
-    """What a pass of mixing made."""
-
-    lufs: float
-    dialogue_lufs: float
-    steps: Steps
-    true_peak_dbtp: float
-    limited_db: float
-    background: Literal["room tone", "continued", "silence"]
-
-
-class _Original:
-    """The programme, read anywhere; silence beyond its end."""
-
-    def __init__(self, file: SoundFile, length: int) -> None:
-        self._file = file
-        self.channels = file.channels
-        self.length = length
-        self.own_length = file.frames
-
-    def read(self, start: int, count: int) -> Sound:
-        out = np.zeros((count, self.channels), np.float32)
-        count = max(0, min(count, self.own_length - start))
-        if count:
-            if self._file.tell() != start:
-                self._file.seek(start)
-            out[:count] = self._file.read(count, dtype="float32", always_2d=True)
-        return out
-
-    def blocks(self) -> Iterator[Sound]:
-        """The whole programme, `length` samples."""
-        for start in range(0, self.length, BLOCK):
-            yield self.read(start, min(BLOCK, self.length - start))
-
-
-class _Renderer:
-    """Mixes as often as the loudness asks for."""
-
-    def __init__(
-        self,
-        original: _Original,
-        lines: DubLines,
-        *,
-        gone: Sequence[Span],
-        background: Background,
-        aim: Target,
-        headroom: float,
-        tell: Callable[[float], None],
-    ) -> None:
-        self._original = original
-        self._lines = lines
-        self._gone = gone
-        self._background = background
-        self._aim = aim
-        self._ceiling = aim.profile.peak_dbtp - headroom
-        self._tell = tell
-
-    def expected_bed(self, steps: Steps) -> Steps:
-        """Power of the bed as far as it can be told without making it."""
-        bed = steps.copy()
-        for span in self._gone:
-            moments = np.concatenate(self._background.moments(span))
-            under = steps[np.minimum(moments * HOP // STEP, len(steps) - 1)] if len(moments) else np.zeros(1)
-            bed[steps_of(span.start, span.end)] = under.mean()
-        return bed * 10 ** (self._aim.background_db / 10)
-
-    def render(self, out: Path, gain_db: float) -> _Done:
-        """One pass, with this gain for all lines."""
-        import soundfile
-
-        original, aim = self._original, self._aim
-        bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
-        limiter = Limiter(original.channels, self._ceiling)
-        meter, peak = Meter(original.channels), PeakMeter()
-        level = np.float32(10 ** (aim.background_db / 20))
-        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
-
-            def deliver(block: Sound) -> None:
-                meter.add(block)
-                peak.add(block)
-                sink.write(block)
-
-            for start in range(0, original.length, BLOCK):
-                count = min(BLOCK, original.length - start)
-                deliver(limiter.feed(bed.read(count) * level + self._lines.read(start, count, gain_db)))
-                self._tell(0.5 + 0.5 * start / original.length)
-            deliver(limiter.rest())
-        steps = meter.steps()
-        speaking = self._lines.steps(len(steps))
-        return _Done(
-            lufs=loudness(steps, aim.profile, speaking),
-            dialogue_lufs=dialogue(steps, speaking),
-            steps=steps,
-            true_peak_dbtp=peak.dbtp,
-            limited_db=limiter.deepest_db,
-            background=bed.kind,
-        )
-
-
-def _survey(original: _Original, tell: Callable[[float], None]) -> _Heard:
-    meter = Meter(original.channels)
-    powers: list[NDArray[np.float64]] = []
-    rest = np.zeros(0)
-    for count, block in enumerate(original.blocks()):
-        meter.add(block)
-        power = np.concatenate(
-            [rest, np.square(block, dtype=np.float64) @ np.full(original.channels, 1 / original.channels)]
-        )
-        whole = len(power) // HOP * HOP
-        powers.append(power[:whole].reshape(-1, HOP).mean(axis=1))
-        rest = power[whole:]
-        tell(count * BLOCK / original.length)
-    return _Heard(meter.steps(), np.concatenate(powers) if powers else rest)
-
-
-def _unchanged(original: _Original, programme: Path, out: Path, heard: _Heard) -> Mix:
+def _unchanged(original: Original, programme: Path, out: Path, heard: Heard) -> Mix:
     """A lesson in which nothing is said keeps its own sound, to the sample."""
     import soundfile
 
@@ -344,7 +217,7 @@ def _integrated_in(steps: Steps, spans: Sequence[Span]) -> float:
     return integrated(np.concatenate(parts)) if parts else float("-inf")
 
 
-def _notes(done: _Done, aim: Target, background: Background, lines: DubLines) -> Iterator[str]:
+def _notes(done: Done, aim: Target, background: Background, lines: DubLines) -> Iterator[str]:
     off = done.lufs - aim.lufs
     if abs(off) > 0.5:
         why = "the true peak allows no more" if off < 0 and done.limited_db > SQUEEZED else "the background decides it"

@@ -1,0 +1,95 @@
+"""One pass of mixing: the bed and the lines, summed, limited and measured, block by block."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from manifests.spans import RATE, Span
+from tasks.bed import Bed
+from tasks.dub_lines import DubLines
+from tasks.levels import Target, dialogue, loudness, steps_of
+from tasks.limiter import Limiter, PeakMeter
+from tasks.loudness import STEP, Meter, Steps
+from tasks.room_tone import HOP, Background, Sound
+from tasks.survey import BLOCK, Original
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a pass of mixing made."""
+
+    lufs: float
+    dialogue_lufs: float
+    steps: Steps
+    true_peak_dbtp: float
+    limited_db: float
+    background: Literal["room tone", "continued", "silence"]
+
+
+class Renderer:
+    """Mixes as often as the loudness asks for."""
+
+    def __init__(
+        self,
+        original: Original,
+        lines: DubLines,
+        *,
+        gone: Sequence[Span],
+        background: Background,
+        aim: Target,
+        headroom: float,
+        tell: Callable[[float], None],
+    ) -> None:
+        self._original = original
+        self._lines = lines
+        self._gone = gone
+        self._background = background
+        self._aim = aim
+        self._ceiling = aim.profile.peak_dbtp - headroom
+        self._tell = tell
+
+    def expected_bed(self, steps: Steps) -> Steps:
+        """Power of the bed as far as it can be told without making it."""
+        bed = steps.copy()
+        for span in self._gone:
+            moments = np.concatenate(self._background.moments(span))
+            under = steps[np.minimum(moments * HOP // STEP, len(steps) - 1)] if len(moments) else np.zeros(1)
+            bed[steps_of(span.start, span.end)] = under.mean()
+        return bed * 10 ** (self._aim.background_db / 10)
+
+    def render(self, out: Path, gain_db: float) -> Done:
+        """One pass, with this gain for all lines."""
+        import soundfile
+
+        original, aim = self._original, self._aim
+        bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
+        limiter = Limiter(original.channels, self._ceiling)
+        meter, peak = Meter(original.channels), PeakMeter()
+        level = np.float32(10 ** (aim.background_db / 20))
+        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
+
+            def deliver(block: Sound) -> None:
+                meter.add(block)
+                peak.add(block)
+                sink.write(block)
+
+            for start in range(0, original.length, BLOCK):
+                count = min(BLOCK, original.length - start)
+                deliver(limiter.feed(bed.read(count) * level + self._lines.read(start, count, gain_db)))
+                self._tell(0.5 + 0.5 * start / original.length)
+            deliver(limiter.rest())
+        steps = meter.steps()
+        speaking = self._lines.steps(len(steps))
+        return Done(
+            lufs=loudness(steps, aim.profile, speaking),
+            dialogue_lufs=dialogue(steps, speaking),
+            steps=steps,
+            true_peak_dbtp=peak.dbtp,
+            limited_db=limiter.deepest_db,
+            background=bed.kind,
+        )

@@ -1,0 +1,69 @@
+"""A programme, and what a first hearing of it tells: how loud it is, and how its power goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.spans import RATE
+from tasks.loudness import Meter, Steps
+from tasks.room_tone import HOP, Sound
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+BLOCK = 8 * RATE
+"""Samples that are in hand at a time."""
+
+
+class Original:
+    """The programme, read anywhere; silence beyond its end."""
+
+    def __init__(self, file: SoundFile, length: int) -> None:
+        self._file = file
+        self.channels = file.channels
+        self.length = length
+        self.own_length = file.frames
+
+    def read(self, start: int, count: int) -> Sound:
+        out = np.zeros((count, self.channels), np.float32)
+        count = max(0, min(count, self.own_length - start))
+        if count:
+            if self._file.tell() != start:
+                self._file.seek(start)
+            out[:count] = self._file.read(count, dtype="float32", always_2d=True)
+        return out
+
+    def blocks(self) -> Iterator[Sound]:
+        """The whole programme, `length` samples."""
+        for start in range(0, self.length, BLOCK):
+            yield self.read(start, min(BLOCK, self.length - start))
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What a first hearing of the programme tells."""
+
+    steps: Steps
+    powers: NDArray[np.float64]
+    """Mean square of each `HOP` samples, mean over the channels."""
+
+
+def survey(original: Original, tell: Callable[[float], None]) -> Heard:
+    meter = Meter(original.channels)
+    powers: list[NDArray[np.float64]] = []
+    rest = np.zeros(0)
+    for count, block in enumerate(original.blocks()):
+        meter.add(block)
+        power = np.concatenate(
+            [rest, np.square(block, dtype=np.float64) @ np.full(original.channels, 1 / original.channels)]
+        )
+        whole = len(power) // HOP * HOP
+        powers.append(power[:whole].reshape(-1, HOP).mean(axis=1))
+        rest = power[whole:]
+        tell(count * BLOCK / original.length)
+    return Heard(meter.steps(), np.concatenate(powers) if powers else rest)

@@ -17,7 +17,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from manifests.errors import EngineUnavailable
+from manifests import settings
+from manifests.errors import EngineUnavailable, ManifestError
 from tasks.engines.apertium import available_pairs
 
 PROGRAMS = {
@@ -78,13 +79,25 @@ def show_doctor(licences: bool, json_wanted: bool) -> None:
 
 
 def examine() -> Iterator[Check]:
-    """Look at programs, weights, languages, memory, disk and accelerator, in that order."""
+    """Look at settings, programs, weights, languages, memory, disk and accelerator, in that order."""
+    yield _settings()
     yield from (_program(name) for name in PROGRAMS)
     yield from (_weights(package, inside, what) for package, inside, what, _ in WEIGHTS)
     yield _pairs()
     yield _disk(Path.cwd())
     yield _accelerator()
     yield Check("processor", True, f"{os.cpu_count()} cores")
+
+
+def _settings() -> Check:
+    """Which files of settings are in force here, the one that wins last, and what the environment sets over them."""
+    try:
+        settings.of()
+    except ManifestError as error:
+        return Check("settings", False, str(error), "mend the line, or remove it")
+    found = [str(path) for path in settings.files()]
+    found += [name for name in settings.ENVIRONMENT.values() if os.environ.get(name)]
+    return Check("settings", True, ", ".join(found) or "defaults")
 
 
 def _program(name: str) -> Check:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from flows.order import Order
+from manifests import settings
 from manifests.errors import InputError
 from manifests.lessons import jobs, select
 from manifests.load import load
@@ -38,13 +39,18 @@ class Selection:
 def wanted(order: Order) -> Selection:
     """Read the manifest and select. Raises ManifestError, or InputError for a selection that names nothing."""
     changed = order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0
-    return _wanted(order.manifest, order.out, order.only, order.profile, changed)
+    usual = settings.of(order.manifest.parent).profile
+    asked = order.profile or settings.asked_profile()
+    return _wanted(order.manifest, order.out, order.only, asked, usual, changed)
 
 
 @lru_cache(maxsize=4)
-def _wanted(manifest: Path, out: Path | None, only: tuple[str, ...], profile: str | None, changed: int) -> Selection:
+def _wanted(
+    manifest: Path, out: Path | None, only: tuple[str, ...], asked: str | None, usual: str | None, changed: int
+) -> Selection:
     """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
-    course = _with_profile(load(manifest), profile)
+    course = load(manifest)
+    course = _with_profile(course, asked or (None if "profile" in course.model_fields_set else usual))
     languages: dict[str, list[str]] = {}
     lessons = {job.lesson_id: job for job in jobs(manifest, course, out=out)}
     for target in select(list(lessons.values()), only):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from manifests import settings
 from manifests.digests import Digests
 from manifests.errors import StoreError
 from manifests.ledger import Ledger
@@ -21,14 +22,14 @@ from manifests.store import Store
 def locate(manifest: Path, chosen: Path | None = None) -> Path:
     """The workspace folder of a manifest.
 
-    `--workspace`, else `DUB_WORKSPACE`, else `.dub/` beside the manifest, else the nearest one upward; where there is
-    none yet, `.dub/` beside the manifest.
+    `--workspace`, else `DUB_WORKSPACE`, else `workspace` in `dubflow.toml`, else `.dub/` beside the manifest, else the
+    nearest one upward; where there is none yet, `.dub/` beside the manifest. Raises ManifestError for faulty settings.
     """
     if chosen is not None:
         return chosen.expanduser().absolute()
-    if named := os.environ.get("DUB_WORKSPACE"):
-        return Path(named).expanduser().absolute()
     beside = manifest.absolute().parent
+    if named := settings.of(beside).workspace:
+        return named
     for folder in (beside, *beside.parents):
         if (folder / ".dub").is_dir():
             return folder / ".dub"

@@ -1,9 +1,9 @@
 """Who signs content credentials: the operator's certificate chain, or a development chain made on this machine.
 
 `DUB_SIGNING_CHAIN` (PEM: the signer's certificate first, its issuers after it) and `DUB_SIGNING_KEY` (PEM, readable by
-its owner only) name the operator's. Without them a chain of two certificates is made once, beside the operator's
-consent key; it says of itself that it is for development, and only the machine that made it trusts it. Its root's key
-is forgotten at once: nothing else can ever be signed with it.
+its owner only), or `[signing]` in the user's own `dubflow.toml`, name the operator's. Without them a chain of two
+certificates is made once, beside the operator's consent key; it says of itself that it is for development, and only the
+machine that made it trusts it. Its root's key is forgotten at once: nothing else can ever be signed with it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from manifests import settings
 from voiceclone import keys, private
 from voiceclone.private import RegistryError, explained
 
@@ -53,9 +54,9 @@ def signer() -> Signer:
     Raises RegistryError where the chain or its key cannot be read, do not belong together, have expired, or where
     others could have read the key.
     """
-    chain, key = os.environ.get("DUB_SIGNING_CHAIN"), os.environ.get("DUB_SIGNING_KEY")
+    chain, key = (given := settings.personal().signing).chain, given.key
     if chain and key:
-        return _configured(Path(chain).expanduser(), Path(key).expanduser())
+        return _configured(chain, key)
     if chain or key:
         missing = "DUB_SIGNING_KEY" if chain else "DUB_SIGNING_CHAIN"
         raise RegistryError(f"{missing} is not set.", remedy="Set both, or neither for a development chain.")
@@ -83,10 +84,10 @@ def anchors() -> bytes:
     """
     folder = keys.default_folder()
     roots: list[bytes] = []
-    for path in (os.environ.get("DUB_SIGNING_CHAIN"), folder / FILE):
-        if path and Path(path).expanduser().exists():
-            with explained("read a signing chain", Path(path)):
-                roots += _pem(_certificates(private.read(Path(path).expanduser()), Path(path))[-1:])
+    for path in (settings.personal().signing.chain, folder / FILE):
+        if path and path.exists():
+            with explained("read a signing chain", path):
+                roots += _pem(_certificates(private.read(path), path)[-1:])
     if (folder / ANCHORS).exists():
         with explained("read the trust anchors", folder / ANCHORS):
             roots += _pem(_certificates(private.read(folder / ANCHORS), folder / ANCHORS))

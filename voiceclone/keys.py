@@ -15,6 +15,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+from manifests import settings
 from voiceclone import private
 from voiceclone.private import RegistryError, explained
 
@@ -53,12 +54,8 @@ class OperatorKey:
 
 
 def default_folder() -> Path:
-    """`DUB_KEYS`, else `keys` in the user's configuration folder."""
-    if folder := os.environ.get("DUB_KEYS"):
-        return Path(folder).expanduser()
-    from platformdirs import user_config_path
-
-    return user_config_path("dubflow", appauthor=False) / "keys"
+    """`DUB_KEYS`, else `keys` of the user's settings, else `keys` in the user's configuration folder."""
+    return settings.personal().keys or settings.personal_file().parent / "keys"
 
 
 def exists(folder: Path) -> bool:

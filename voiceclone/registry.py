@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from manifests import settings
 from manifests.errors import ConsentRefused, InputError
 from voiceclone import keys, private
 from voiceclone.application import Application
@@ -370,9 +371,9 @@ class Registry:
 
 
 def default_folder() -> Path:
-    """`DUB_CONSENT`, else `consent` in the user's data folder."""
-    if folder := os.environ.get("DUB_CONSENT"):
-        return Path(folder).expanduser()
+    """`DUB_CONSENT`, else `consent` of the user's settings, else `consent` in the user's data folder."""
+    if folder := settings.personal().consent:
+        return folder
     from platformdirs import user_data_path
 
     return user_data_path("dubflow", appauthor=False) / "consent"

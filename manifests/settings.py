@@ -1,0 +1,286 @@
+"""What an operator sets for a machine or a folder: `dubflow.toml`, and the environment over it.
+
+    workspace = "/srv/dub"              # DUB_WORKSPACE, --workspace
+    models = "~/models"                 # DUB_MODELS
+    profile = "embedded"                # DUB_PROFILE, --profile; here it is for manifests that name none
+    consent = "/srv/consent"            # DUB_CONSENT     these four in the user's own file alone
+    keys = "/etc/dubflow/keys"          # DUB_KEYS
+    [signing]
+    chain = "chain.pem"                 # DUB_SIGNING_CHAIN
+    key = "key.pem"                     # DUB_SIGNING_KEY
+    [statement]
+    minutes = 15
+
+Later over earlier, key by key: defaults, `dubflow.toml` in the user's configuration folder, the nearest `dubflow.toml`
+upward from the manifest (else from the current folder), the environment, flags. Names in a file are relative to it.
+
+Whom this machine believes (consents, keys, signers, when a statement counts) is settled in the user's own file: a
+folder that came from elsewhere must not bring a consent registry of its own.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal, Self, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from manifests.errors import Finding, ManifestError
+
+FILE: Final = "dubflow.toml"
+
+ENVIRONMENT: Final[Mapping[tuple[str, ...], str]] = {
+    ("workspace",): "DUB_WORKSPACE",
+    ("models",): "DUB_MODELS",
+    ("profile",): "DUB_PROFILE",
+    ("consent",): "DUB_CONSENT",
+    ("keys",): "DUB_KEYS",
+    ("signing", "chain"): "DUB_SIGNING_CHAIN",
+    ("signing", "key"): "DUB_SIGNING_KEY",
+}
+"""Setting to the variable that wins over every file; an empty one counts as not set."""
+
+OWN: Final = ("consent", "keys", "signing", "statement")
+"""What stands in the user's own file alone."""
+
+_LARGEST_BYTES: Final = 1 << 20
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Signing(_Part):
+    """The operator's certificate chain for content credentials, and its key."""
+
+    chain: Path | None = None
+    key: Path | None = None
+
+
+class EncoderLimits(_Part):
+    """Raw scores (cosines) of one speaker encoder, where there are not enough other voices to compare with."""
+
+    match: float = Field(ge=0, le=1)
+    """From here on two recordings are one voice."""
+    review: float = Field(ge=0, le=1)
+    """Below they are two; between, a human decides."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.review > self.match:
+            raise ValueError("`review` is above `match`: nothing would be left to a human.")
+        return self
+
+
+class StatementLimits(_Part):
+    """When a spoken statement counts."""
+
+    minutes: int = Field(default=15, ge=1, le=1440)
+    """How long a drawn sentence is good for."""
+    words_match: float = Field(default=0.15, ge=0, le=0.3)
+    """Word error rate of the sentence up to which it was said."""
+    words_review: float = Field(default=0.40, ge=0, le=0.6)
+    """Word error rate up to which a human decides."""
+    false_accept: float = Field(default=0.001, gt=0, le=0.01)
+    """Share of other people that may pass for the person, where a cohort says how alike people are."""
+    false_review: float = Field(default=0.01, gt=0, le=0.1)
+    """The same for other people that a human is asked about."""
+    cohort_least: int = Field(default=8, ge=3)
+    """Other voices that a cohort needs; fewer say nothing."""
+    encoders: dict[str, EncoderLimits] = Field(default_factory=dict[str, EncoderLimits])
+    """Limits of single encoders, by name, where their own are not wanted."""
+
+
+class Settings(_Part):
+    """Everything that can be set; None is the default that its user has."""
+
+    workspace: Path | None = None
+    models: Path | None = None
+    profile: Literal["embedded", "studio"] | None = None
+    consent: Path | None = None
+    keys: Path | None = None
+    signing: Signing = Signing()
+    statement: StatementLimits = StatementLimits()
+
+
+def of(folder: Path | None = None) -> Settings:
+    """What holds for a folder (that of a manifest; the current one, if none is given).
+
+    Raises ManifestError, with a finding a fault, where a file cannot be understood.
+    """
+    return _with_environment([_read(path, path == personal_file()) for path in files(folder)])
+
+
+def personal() -> Settings:
+    """What holds wherever one is: the user's own file and the environment. Raises as `of` does."""
+    path = personal_file()
+    return _with_environment([_read(path, True)] if path.is_file() else [])
+
+
+def files(folder: Path | None = None) -> tuple[Path, ...]:
+    """The files in force for a folder, the one that wins last."""
+    own = personal_file()
+    found = [own] if own.is_file() else []
+    starts = [(folder or Path.cwd()).absolute(), Path.cwd()]
+    nearest = next((path for start in starts for path in _upward(start) if path != own), None)
+    return tuple([*found, nearest] if nearest else found)
+
+
+def personal_file() -> Path:
+    """Where the user's own file is, or would be."""
+    from platformdirs import user_config_path
+
+    return user_config_path("dubflow", appauthor=False) / FILE
+
+
+def asked_profile() -> str | None:
+    """The profile that the environment asks for, which a manifest's own does not outweigh."""
+    return os.environ.get("DUB_PROFILE") or None
+
+
+def _upward(start: Path) -> Iterator[Path]:
+    return (path for folder in (start, *start.parents) if (path := folder / FILE).is_file())
+
+
+def _with_environment(layers: list[dict[str, Any]]) -> Settings:
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        merged = _over(merged, layer)
+    for at, variable in ENVIRONMENT.items():
+        if (value := os.environ.get(variable)) and variable != "DUB_PROFILE":
+            path = str(Path(value).expanduser().absolute())
+            merged = _over(merged, {at[0]: {at[1]: path} if at[1:] else path})
+    return Settings.model_validate_json(json.dumps(merged), strict=True)
+
+
+def _over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    merged = dict(below)
+    for name, value in above.items():
+        known = merged.get(name)
+        merged[name] = _over(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _read(path: Path, own: bool) -> dict[str, Any]:
+    """A file's settings, checked, its paths absolute."""
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise ManifestError([Finding(str(path), 1, f"cannot be read: {error.strerror}.")]) from error
+    return _checked(path, own, (status.st_mtime_ns, status.st_size, status.st_ino))
+
+
+@lru_cache(maxsize=8)
+def _checked(path: Path, own: bool, state: tuple[int, int, int]) -> dict[str, Any]:
+    del state  # a changed file is read again
+    text, data = _parsed(path)
+    findings = [Finding(str(path), _line(text, at), message) for at, message in _faults(data, own)]
+    if findings:
+        raise ManifestError(sorted(set(findings), key=lambda finding: (finding.line, finding.message)))
+    for at in ENVIRONMENT:
+        table = data if len(at) == 1 else cast("dict[str, Any]", data.get(at[0], {}))
+        if at[-1] in table and at[-1] != "profile":
+            table[at[-1]] = str((path.absolute().parent / Path(table[at[-1]]).expanduser()).absolute())
+    return data
+
+
+def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
+    name, text = str(path), ""
+    try:
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise ManifestError([Finding(name, 1, "this is far too large for settings.")])
+        text = path.read_text(encoding="utf-8-sig")
+        return text, tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ManifestError([Finding(name, 1, "this is not text in UTF-8; save it as UTF-8.")]) from error
+    except tomllib.TOMLDecodeError as error:
+        said = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error))
+        line = int(said[2]) if said and said[2] else text.count("\n") + 1
+        raise ManifestError([Finding(name, line, f"this is not TOML: {said[1] if said else error}.")]) from error
+    except (OSError, RecursionError) as error:
+        raise ManifestError([Finding(name, 1, f"cannot be read: {error}.")]) from error
+
+
+def _faults(data: dict[str, Any], own: bool) -> Iterator[tuple[tuple[str, ...], str]]:
+    if not own:
+        for name in OWN:
+            if name in data:
+                yield (name,), f"`{name}` says whom this machine believes; it stands in {personal_file()} alone."
+    try:
+        Settings.model_validate_json(json.dumps(data, default=str), strict=True)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            at = tuple(str(step) for step in detail["loc"])
+            yield at, _message(detail, at)
+
+
+def _message(detail: ErrorDetails, at: tuple[str, ...]) -> str:
+    from manifests.faults import nearest
+
+    name, value, context = at[-1], detail["input"], detail.get("ctx", {})
+    match detail["type"]:
+        case "extra_forbidden":
+            said = f"unknown key `{name}`; {nearest(name, _known(at[:-1]))}"
+        case "missing":
+            said = f"`{name}` is missing."
+        case "value_error":
+            said = str(context["error"])
+        case "literal_error":
+            words = re.findall(r"'([^']*)'", context["expected"])
+            said = f"`{name}` is {_shown(value)}; {nearest(str(value), words)}"
+        case "greater_than_equal" | "greater_than":
+            bound = f"at least {context['ge']:g}" if "ge" in context else f"more than {context['gt']:g}"
+            said = f"`{name}` is {value}; it is {bound}."
+        case "less_than_equal":
+            said = f"`{name}` is {value}; it is at most {context['le']:g}."
+        case kind:
+            right = {"int": "a whole number", "float": "a number", "finite": "a number"}
+            right |= dict.fromkeys(("model", "dict"), "a table of keys")
+            said = f"`{name}` is {_shown(value)}; it is {right.get(kind.partition('_')[0], 'text in quotes')}."
+    return said
+
+
+def _known(at: tuple[str, ...]) -> list[str]:
+    """The keys of a table."""
+    if at[:2] == ("statement", "encoders"):
+        return list(EncoderLimits.model_fields)
+    parts: dict[tuple[str, ...], type[_Part]] = {
+        (): Settings,
+        ("signing",): Signing,
+        ("statement",): StatementLimits,
+    }
+    return list(parts[at].model_fields)
+
+
+def _shown(value: Any) -> str:
+    return "a table" if isinstance(value, dict) else json.dumps(value, ensure_ascii=False)
+
+
+def _line(text: str, at: tuple[str, ...]) -> int:
+    """Where a key stands: its own line, else that of the nearest table around it; tomllib keeps no lines."""
+    found, depth, table = 1, 0, tuple[str, ...]()
+    for number, line in enumerate(text.splitlines(), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]+", line):
+            table = _keys(header[1])
+            place = table
+        elif entry := re.match(
+            r"\s*((?:[\w-]+|\"[^\"]*\"|'[^']*')(?:\s*\.\s*(?:[\w-]+|\"[^\"]*\"|'[^']*'))*)\s*=", line
+        ):
+            place = table + _keys(entry[1])
+        else:
+            continue
+        shared = min(len(place), len(at))
+        if place[:shared] == at[:shared] and shared > depth:
+            found, depth = number, shared
+    return found
+
+
+def _keys(dotted: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in re.findall(r"[\w-]+|\"[^\"]*\"|'[^']*'", dotted))

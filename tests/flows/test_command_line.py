@@ -38,7 +38,8 @@ def loaded(dub, tmp_path) -> Callable[..., tuple[Any, set[str]]]:
 
     def run(*arguments: object) -> tuple[Any, set[str]]:
         notes = tmp_path / "loaded"
-        ran = dub(*arguments, PYTHONPATH=str(tmp_path / "hook"), LOADED=str(notes))
+        path = os.pathsep.join(filter(None, (str(tmp_path / "hook"), os.environ.get("PYTHONPATH"))))
+        ran = dub(*arguments, PYTHONPATH=path, LOADED=str(notes))
         packages = set(notes.read_text().split())
         assert "flows" in packages
         return ran, packages

@@ -100,6 +100,11 @@ class Placed(Part):
     start: float
     end: float
     rate: float
+    anchor: float | None = Field(
+        None,
+        exclude_if=_absent,
+        description="when the picture changed shortly before the source said this; `start` is never before it",
+    )
 
 
 class RecordLine(Part):
@@ -132,6 +137,11 @@ class Timing(Part):
     onset_p95: float | None
     drift_s_per_h: float | None = Field(description="how much later lines become in an hour; for ten minutes or more")
     speech_overlap: float | None = Field(description="share of the source's speech under which the dub speaks")
+    anchored: int = Field(0, description="lines that follow a change of the picture")
+    anchor_margin_s: float | None = Field(
+        None,
+        description="seconds from the change to the start of the line that comes soonest after one; never negative",
+    )
 
 
 class Loudness(Part):

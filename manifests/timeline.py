@@ -42,6 +42,8 @@ class Placement:
     span: Span
     rate: float
     flags: tuple[str, ...] = ()
+    anchor: int | None = None
+    """When the picture changed shortly before the source said this, in samples; the line never starts before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,7 +78,7 @@ class Problem:
     shortest: Floats
     longest: Floats
     earliest: Floats
-    """The least delay; at most zero."""
+    """The least delay; above zero where a line waits for the picture to change."""
     trust: Floats
     """Weight of the source's times, 0 to 1."""
     after: Pairs

@@ -9,6 +9,7 @@ sample and not to a solver's tolerance.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from manifests.spans import RATE, Span, samples
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks.media import Media
 from tasks.pacing import Floats, Pairs, Problem, Weights, solve
+from tasks.scenes import Scenes
 from tasks.stage import Made, Stage, Workbench
 
 FAST_PRICES = (400.0, 40.0, 4.0)
@@ -48,6 +50,10 @@ class Limits:
     """Later than this makes no sense beside the picture: the line is not spoken."""
     gap_s: float = 0.12
     """Between lines, or the source's own gap where that is smaller."""
+    onset_error_s: float = 0.04
+    """The source's onset and the picture's change are compared no finer than this: a frame at 25 a second."""
+    after_change_s: float = 2.0
+    """A line whose source begins within so much after a change of the picture is said to follow it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +68,8 @@ class _Spoken:
     inside: bool
     """It lies within another speaker's utterance and is short enough to stay there."""
     trust: float
+    anchor: int | None
+    """The last change of the picture before the source's onset, where it is near."""
     earliest: int
     latest: int
     """Latest start that is not hopelessly late and ends within the programme at the hard cap."""
@@ -77,16 +85,17 @@ class _Room:
     unplaced: tuple[Unplaced, ...]
 
 
-def place(script: Script, takes: Takes, length: int, limits: Limits) -> Timeline:
-    """Place every take of a script in a programme of `length` samples.
+def place(script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()) -> Timeline:
+    """Place every take of a script in a programme of `length` samples whose picture changes at `anchors`.
 
     Holds exactly, in samples: lines of one speaker never overlap, lines of two speakers overlap at most as much as
-    their utterances do; starts keep the order of the source's; no line is more than `early_s` early, none begins before
-    0 or ends after `length`; `span.length * rate` is the take's length; a listener hears at most `hard_max`. A line
-    that cannot be spoken so is in `unplaced`. Utterances without a take are no concern of placement. Raises StageFailed
-    for a take of a line that the script does not have.
+    their utterances do; starts keep the order of the source's; no line is more than `early_s` early, nor begins before
+    a change of the picture that its source does not precede by `onset_error_s`; none begins before 0 or ends after
+    `length`; `span.length * rate` is the take's length; a listener hears at most `hard_max`. A line that cannot be
+    spoken so is in `unplaced`. Utterances without a take are no concern of placement. Raises StageFailed for a take of
+    a line that the script does not have.
     """
-    lines, silent = _lines(script, takes, length, limits)
+    lines, silent = _lines(script, takes, length, limits, sorted(anchors))
     room = _room(lines, samples(limits.gap_s))
     kept = [lines[index] for index in room.kept]
     position = {index: at for at, index in enumerate(room.kept)}
@@ -120,10 +129,12 @@ def _placement(line: _Spoken, span: Span, limits: Limits) -> Placement:
         flags.append(f"fast {heard:.2f}x")
     if late > limits.late_flag_s:
         flags.append(f"late {late:.2f} s")
-    return Placement(line.take.line, span, line.take.length / span.length, tuple(flags))
+    return Placement(line.take.line, span, line.take.length / span.length, tuple(flags), line.anchor)
 
 
-def _lines(script: Script, takes: Takes, length: int, limits: Limits) -> tuple[list[_Spoken], list[Unplaced]]:
+def _lines(
+    script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int]
+) -> tuple[list[_Spoken], list[Unplaced]]:
     """The lines that have a sound, in order of the source's start; and those whose take is empty."""
     of_line = {take.line: take for take in takes.takes}
     unknown = sorted(of_line.keys() - {utterance.id for utterance in script.utterances})
@@ -147,6 +158,8 @@ def _lines(script: Script, takes: Takes, length: int, limits: Limits) -> tuple[l
         longest = max(soft, take.length, int(min(normal / limits.slowest, take.length / 0.85)))
         others = max((end for speaker, end in ends.items() if speaker != utterance.speaker), default=0)
         inside = others > utterance.span.end and soft <= utterance.span.length
+        at = bisect_right(anchors, utterance.span.start + samples(limits.onset_error_s))
+        changed = anchors[at - 1] if at else 0
         out.append(
             _Spoken(
                 take=take,
@@ -156,7 +169,8 @@ def _lines(script: Script, takes: Takes, length: int, limits: Limits) -> tuple[l
                 longest=min(longest, utterance.span.length) if inside else longest,
                 inside=inside,
                 trust=min(1.0, max(0.2, utterance.confidence)),
-                earliest=max(0, utterance.span.start - samples(limits.early_s)),
+                anchor=changed if at and utterance.span.start - changed <= samples(limits.after_change_s) else None,
+                earliest=max(changed, utterance.span.start - samples(limits.early_s), 0),
                 latest=min(utterance.span.start + samples(limits.late_max_s), length - shortest),
             )
         )
@@ -313,7 +327,8 @@ def run(params: Limits, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     media = load(Media, inputs["split/media.json"])
     script = load(Script, inputs["transcribe/script.json"])
     takes = load(Takes, inputs["synthesize/takes.json"])
-    timeline = place(script, takes, media.duration, params)
+    scenes = load(Scenes, inputs["split/scenes.json"])
+    timeline = place(script, takes, media.duration, params, scenes.anchors)
     notes = {
         "lines": len(timeline.placements),
         "unplaced": len(timeline.unplaced),
@@ -324,9 +339,9 @@ def run(params: Limits, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="place",
-    version=1,
+    version=2,
     scope="target",
-    needs=("split/media.json", "transcribe/script.json", "synthesize/takes.json"),
+    needs=("split/media.json", "split/scenes.json", "transcribe/script.json", "synthesize/takes.json"),
     makes=("timeline.json",),
     params=_params,
     run=run,

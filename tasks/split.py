@@ -22,6 +22,7 @@ from manifests.script import dump
 from manifests.spans import ANALYSIS_RATE, RATE, Span
 from tasks.media import Media, MediaStream, probe
 from tasks.process import ProgramFailed, file_argument, run_program
+from tasks.scenes import Scenes, find_scenes
 from tasks.stage import Made, Stage, Workbench
 
 Graph = Any
@@ -61,6 +62,7 @@ class Parts:
     programme: Path
     speech: Path
     pieces: tuple[Span, ...]
+    scenes: Scenes
 
 
 def split(source: Path, folder: Path, *, source_language: str, audio_language: str | None = None) -> Parts:
@@ -79,7 +81,15 @@ def split(source: Path, folder: Path, *, source_language: str, audio_language: s
         raise MediaError(
             f"the sound of {source} cannot be decoded ({error.complaint}).", remedy="Copy or export it again."
         ) from error
-    return Parts(media, programme, speech, pieces(speech, media.duration))
+    return Parts(media, programme, speech, pieces(speech, media.duration), _scenes(source, media))
+
+
+def _scenes(source: Path, media: Media) -> Scenes:
+    """The picture's changes. A picture that cannot be decoded is no reason not to dub: it is copied as it is."""
+    try:
+        return find_scenes(source, media)
+    except ProgramFailed as error:
+        return Scenes(unseen=error.complaint or "it cannot be decoded")
 
 
 def choose_sound(source: Path, media: Media, source_language: str, audio_language: str | None) -> int:
@@ -260,8 +270,14 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
             "speech.wav": parts.speech,
             "programme.flac": parts.programme,
             "pieces.json": dump(parts.pieces, bench.scratch / "pieces.json"),
+            "scenes.json": dump(parts.scenes, bench.scratch / "scenes.json"),
         },
-        notes={"duration_s": parts.media.duration / RATE, "pieces": len(parts.pieces)},
+        notes={
+            "duration_s": parts.media.duration / RATE,
+            "pieces": len(parts.pieces),
+            "changes": len(parts.scenes.changes),
+            **({"unseen": parts.scenes.unseen} if parts.scenes.unseen else {}),
+        },
     )
 
 
@@ -271,10 +287,10 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="split",
-    version=1,
+    version=2,
     scope="lesson",
     needs=("source",),
-    makes=("media.json", "speech.wav", "programme.flac", "pieces.json"),
+    makes=("media.json", "speech.wav", "programme.flac", "pieces.json", "scenes.json"),
     params=_params,
     run=run,
 )

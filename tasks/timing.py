@@ -39,6 +39,7 @@ def timing(script: Script, takes: Takes, timeline: Timeline) -> Timing:
     rates = {placement.line: take.default_length / placement.span.length for placement, take, _ in spoken}
     onsets = [utterance.span.start / RATE for _, _, utterance in spoken]
     late = [(placement.span.start - utterance.span.start) / RATE for placement, _, utterance in spoken]
+    margins = [(line.span.start - line.anchor) / RATE for line in placed if line.anchor is not None]
     return Timing(
         overlap_s=seconds(overlap(placed, utterances)),
         cut_s=seconds(sum(cut(placement, take, timeline.length) for placement, take, _ in spoken)),
@@ -50,6 +51,8 @@ def timing(script: Script, takes: Takes, timeline: Timeline) -> Timing:
         onset_p95=_shown(_quantile(late, 0.95)),
         drift_s_per_h=_shown(_drift(onsets, late)),
         speech_overlap=_shown(_speech_overlap(script.utterances, placed)),
+        anchored=len(margins),
+        anchor_margin_s=_shown(min(margins, default=None)),
     )
 
 

@@ -41,7 +41,7 @@ from manifests.record import (
 from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, load
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
-from manifests.timeline import Take, Takes, Timeline
+from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.announcement import Announcement
 from tasks.disclosure import TAG, says_so
 from tasks.hearing import Heard, hear
@@ -239,9 +239,7 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
             ),
             voice=_voice(voice),
             take=_take(take) if take else None,
-            placed=Placed(start=placement.span.start_s, end=placement.span.end_s, rate=round(placement.rate, 6))
-            if placement
-            else None,
+            placed=_placed(placement) if placement else None,
             flags=(
                 *utterance.flags,
                 *(placement.flags if placement else ()),
@@ -339,6 +337,15 @@ def _in_order(script: Script) -> list[Utterance]:
     return sorted(script.utterances, key=lambda utterance: utterance.span.start)
 
 
+def _placed(placement: Placement) -> Placed:
+    return Placed(
+        start=placement.span.start_s,
+        end=placement.span.end_s,
+        rate=round(placement.rate, 6),
+        anchor=None if placement.anchor is None else seconds(placement.anchor),
+    )
+
+
 def _voice(voice: Voice) -> LineVoice:
     return LineVoice(
         kind=voice.kind,
@@ -401,7 +408,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=3,
+    version=4,
     scope="target",
     needs=(
         "source",

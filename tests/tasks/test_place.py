@@ -17,8 +17,10 @@ from manifests.spans import RATE, Span, samples
 from manifests.store import Store
 from manifests.timeline import Take, Takes, Timeline
 from tasks import place as stage
+from tasks.changes import Change
 from tasks.media import Media
 from tasks.place import Limits, place
+from tasks.scenes import Scenes
 from tasks.stage import Workbench
 
 VOICE = Voice("stock", "espeak-ng", "es")
@@ -66,13 +68,14 @@ rows_of_any_kind = st.lists(row, max_size=14)
 
 
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(rows_of_any_kind, st.floats(0.01, 70), st.floats(0.8, 1.6))
+@given(rows_of_any_kind, st.floats(0.01, 70), st.floats(0.8, 1.6), st.lists(st.floats(0, 45), max_size=6))
 def test_whatever_the_talk_every_promise_holds_to_the_sample(
-    rows: list[Row], length_s: float, engine_rate: float
+    rows: list[Row], length_s: float, engine_rate: float, changes: list[float]
 ) -> None:
-    """No overlap that the source lacks, nothing cut, too fast, early, out of the programme or forgotten."""
+    """No overlap that the source lacks, nothing cut, too fast, early, before its slide, out of the programme, lost."""
+    anchors = [samples(change) for change in changes]
     script, takes, length = script_of(rows), takes_of(rows, engine_rate), samples(length_s)
-    timeline = place(script, takes, length, LIMITS)
+    timeline = place(script, takes, length, LIMITS, anchors)
     utterances = {utterance.id: utterance for utterance in script.utterances}
     of_line = {take.line: take for take in takes.takes}
 
@@ -85,6 +88,7 @@ def test_whatever_the_talk_every_promise_holds_to_the_sample(
         assert max(take.default_length, take.length) / placement.span.length <= LIMITS.hard_max
         assert placement.span.start >= max(0, source.start - samples(0.045))
         assert placement.span.start <= source.start + samples(LIMITS.late_max_s)
+        assert all(placement.span.start >= anchor for anchor in anchors if source.start >= anchor)
         assert placement.span.end <= length
     for one, other in combinations(timeline.placements, 2):
         first, second = utterances[one.line], utterances[other.line]
@@ -222,6 +226,33 @@ def test_a_dense_translation_stays_near_its_time_without_losing_a_line() -> None
     assert late[int(0.95 * (len(late) - 1))] <= 1.2
 
 
+def test_no_line_speaks_of_a_slide_before_it_shows() -> None:
+    """Where a crowded talk would begin a line early, it waits for the slide that its source follows."""
+    rows = [("A", 0.5, 2.0, 2.6), ("A", 2.02, 4.0, 3.4), ("A", 4.03, 6.0, 3.4)]
+    slide = samples(4.01)
+    crowded = timeline_of(rows, 9)
+    anchored = place(script_of(rows), takes_of(rows), samples(9), LIMITS, (slide,))
+    assert anchored.placements[2].span.start >= slide
+    assert anchored.placements[2].anchor == slide
+    assert [placement.anchor for placement in anchored.placements[:2]] == [None, None]
+    assert [placement.anchor for placement in crowded.placements] == [None, None, None]
+
+
+@pytest.mark.parametrize(("change", "start"), [(4.9, 4.955), (4.98, 4.98), (5.0, 5.0), (5.03, 5.03), (5.1, 4.955)])
+def test_the_earliest_start_is_the_slides_unless_the_lecturer_came_first(change: float, start: float) -> None:
+    """A line pressed from behind starts 45 ms early; at the slide where that is later; early where the source was."""
+    rows = [("A", 5.0, 9.0, 5.5)]
+    timeline = place(script_of(rows), takes_of(rows), samples(9.0), LIMITS, (samples(change),))
+    assert timeline.placements[0].span.start == samples(start)
+
+
+def test_a_line_long_after_a_change_does_not_follow_it() -> None:
+    """Two seconds after a slide came, a line is no longer said to follow it."""
+    rows = [("A", 3.9, 5.0, 1.0), ("A", 6.2, 7.0, 0.8)]
+    timeline = place(script_of(rows), takes_of(rows), samples(9), LIMITS, (samples(2.0), samples(4.1)))
+    assert [placement.anchor for placement in timeline.placements] == [samples(2.0), None]
+
+
 def test_a_line_without_a_take_is_left_out_and_an_empty_take_is_named() -> None:
     """What was not synthesized is not placed; a take without a sample cannot be."""
     rows = [("A", 1.0, 2.0, 1.0), ("A", 3.0, 4.0, 1.0), ("A", 5.0, 6.0, 1.0)]
@@ -244,6 +275,7 @@ def test_the_stage_writes_the_timeline_that_place_gives(tmp_path: Path) -> None:
     media = Media(".wav", "wav", 0.0, samples(8), (), 0, {}, None)
     inputs = {
         "split/media.json": dump(media, tmp_path / "media.json"),
+        "split/scenes.json": dump(Scenes((Change(Span.of_seconds(3.45, 3.48)),)), tmp_path / "scenes.json"),
         "transcribe/script.json": dump(script_of(rows), tmp_path / "script.json"),
         "synthesize/takes.json": dump(takes_of(rows), tmp_path / "takes.json"),
     }
@@ -251,5 +283,7 @@ def test_the_stage_writes_the_timeline_that_place_gives(tmp_path: Path) -> None:
     scratch.mkdir()
     made = stage.run(LIMITS, inputs, Workbench(Store(tmp_path / "store"), scratch))
     assert set(made.outputs) == set(stage.STAGE.makes)
-    assert load(Timeline, made.outputs["timeline.json"]) == timeline_of(rows, 8)
+    anchored = place(script_of(rows), takes_of(rows), samples(8), LIMITS, (samples(3.45), samples(3.48)))
+    assert load(Timeline, made.outputs["timeline.json"]) == anchored
+    assert [placement.anchor for placement in anchored.placements] == [None, samples(3.48)]
     assert made.notes == {"lines": 2, "unplaced": 0, "flagged": 0}

@@ -14,7 +14,9 @@ from manifests.errors import MediaError
 from manifests.script import load
 from manifests.spans import Span
 from tasks import split as stage
+from tasks.glimpses import packets
 from tasks.media import Media, probe
+from tasks.scenes import Scenes
 from tasks.split import Params, choose_sound, pieces, split
 from tasks.stage import Workbench
 
@@ -197,12 +199,27 @@ def test_a_lesson_of_two_seconds_is_one_piece(make_media: Make, tmp_path: Path) 
 
 
 def test_the_stage_writes_what_it_promises(click_video: Make, tmp_path: Path) -> None:
-    """Four outputs, which read back as what the later stages expect."""
+    """Five outputs, which read back as what the later stages expect."""
     source = click_video("l.mp4")
     made = stage.run(Params(None, "en"), {"source": source}, Workbench(store=None, scratch=tmp_path))  # type: ignore[arg-type]  # split needs no store
     assert set(made.outputs) == set(stage.STAGE.makes)
     assert load(Media, made.outputs["media.json"]).sound == 1
     assert load(tuple[Span, ...], made.outputs["pieces.json"]) == (Span(0, 192000),)
+    assert load(Scenes, made.outputs["scenes.json"]).unseen == ""
+
+
+def test_a_picture_that_cannot_be_decoded_is_no_reason_not_to_dub(click_video: Make, tmp_path: Path) -> None:
+    """Its sound is split, and what kept us from looking is said."""
+    source = click_video("l.mkv")
+    media = probe(source)
+    start = source.read_bytes().index(bytes.fromhex("1f43b675")) + 40  # the first cluster
+    damaged = bytearray(source.read_bytes())
+    for packet in packets(source, media, media.of_kind("video")[0], 60)[:1]:
+        damaged[start : start + packet.size - 80] = bytes(packet.size - 80)
+    source.write_bytes(damaged)
+    parts = split(source, tmp_path, source_language="en")
+    assert len(clicks_in(parts.programme)) == 3
+    assert parts.scenes == Scenes(unseen="it has no keyframe")
 
 
 def test_memory_does_not_grow_with_the_lesson(make_media: Make, tmp_path: Path) -> None:

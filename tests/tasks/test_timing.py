@@ -41,6 +41,22 @@ def test_a_dub_in_the_sources_own_time_is_perfect() -> None:
     assert figures.speech_overlap == 1.0
 
 
+def test_lines_that_follow_a_change_of_the_picture_are_counted_with_the_least_margin() -> None:
+    """Two lines follow a change, by 0.5 and 0.02 s; without changes the margin does not apply."""
+    rows = [("A", 1.0, 2.0), ("A", 3.0, 4.0), ("A", 6.0, 7.0)]
+    script = Script(
+        "en", tuple(Utterance(str(n), s, Span.of_seconds(a, b), "x", (), 1.0) for n, (s, a, b) in enumerate(rows))
+    )
+    takes = Takes("es", tuple(Take(str(n), "", RATE, RATE, 1.0, VOICE) for n in range(3)))
+    placed = tuple(
+        Placement(str(n), Span.of_seconds(start, start + 1), 1.0, (), anchor)
+        for n, (start, anchor) in enumerate([(1.0, samples(0.5)), (3.02, samples(3.0)), (6.0, None)])
+    )
+    figures = timing(script, takes, Timeline("es", samples(9), placed))
+    assert (figures.anchored, figures.anchor_margin_s) == (2, 0.02)
+    assert (measured([]).anchored, measured([]).anchor_margin_s) == (0, None)
+
+
 def test_no_lines_have_no_rates_but_no_overlap_either() -> None:
     """A lesson without speech: nothing overlaps, nothing is cut, the rest cannot be told."""
     figures = measured([])

@@ -54,7 +54,7 @@ TAKES = Takes(
 PLACEMENTS = (
     Placement("1", Span.of_seconds(1.0, 3.0), 1.1),
     Placement("2", Span.of_seconds(4.0, 5.5), 1.0),
-    Placement("3", Span.of_seconds(6.7, 8.7), 1.05, ("late 0.70 s",)),
+    Placement("3", Span.of_seconds(6.7, 8.7), 1.05, ("late 0.70 s",), samples(5.9)),
 )
 TIMELINE = Timeline("es", samples(LENGTH_S), PLACEMENTS)
 HISTORY = {
@@ -179,7 +179,7 @@ def test_a_whole_dub_is_done_and_its_record_lies_beside_it(whole: Target) -> Non
         "name": "es+m3",
     }
     assert third["take"] == {"default_seconds": 2.31, "engine_rate": 1.1, "natural_seconds": 2.1}
-    assert third["placed"] == {"start": 6.7, "end": 8.7, "rate": 1.05}
+    assert third["placed"] == {"start": 6.7, "end": 8.7, "rate": 1.05, "anchor": 5.9}
     assert third["flags"] == ["late 0.70 s"]
     assert record["timing"]["overlap_s"] == 0
     assert record["timing"]["cut_s"] == 0

@@ -28,8 +28,9 @@ from tasks.stage import Made, Stage, Workbench
 from tasks.subtitles import cues, to_srt
 from tasks.tracks import Dub
 from voiceclone.chain import signer
-from voiceclone.credentials import Claim, sidecar, sign
+from voiceclone.credentials import Claim, sidecar
 from voiceclone.registry import Registry
+from voiceclone.signing import sign
 
 TOLERANCE = samples(0.1)
 """How far a finished file's length may lie from the source's before we call it broken; containers round to frames and

@@ -6,17 +6,17 @@ says nothing of persons, only the digests of the consents that were used. No tim
 
 from __future__ import annotations
 
-import errno
+import hashlib
 import json
-import os
+import subprocess
+import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
-from importlib.metadata import version
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from manifests.errors import StageFailed
-from voiceclone.chain import Signer
+from voiceclone import jumbf
 
 State = Literal["valid", "untrusted", "altered", "none"]
 
@@ -40,6 +40,26 @@ BESIDE: Mapping[str, str] = {
 }
 """Suffixes of files whose credentials lie in a file beside them."""
 
+HELD: Final = frozenset({".mp3", ".flac"})
+"""Suffixes of files that c2pa holds in memory while it signs or checks credentials in them."""
+
+_LONGEST_HELD = 256 << 20
+"""Bytes from which the credentials of such a file lie beside it."""
+
+_LONGEST_RIFF = (1 << 32) - (1 << 20)
+"""Bytes that a RIFF file can have, less room for its credentials."""
+
+_APART = 64 << 20
+"""Bytes from which a file is read by a process of its own."""
+
+_ANY = "application/octet-stream"
+"""The media type of what c2pa takes as mere bytes."""
+
+_EMBEDDABLE = frozenset(EMBEDDED.values())
+
+OURS: Final = "org.dubflow.dub"
+"""Label of the assertion that only we make."""
+
 SIDECAR = ".c2pa"
 """Added to the whole name of a file: `lesson.es.mkv.c2pa`."""
 
@@ -47,7 +67,7 @@ COMPOSITE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrained
 """IPTC's term for a work of which a part was made by a trained model: real picture, synthetic speech."""
 
 
-_OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
+OFFLINE = {"remote_manifest_fetch": False, "ocsp_fetch": False}
 """A file that names an address for its credentials must not make us call it."""
 
 
@@ -90,84 +110,104 @@ def sidecar(path: Path) -> Path:
     return path.with_name(path.name + SIDECAR)
 
 
-def sign(path: Path, suffix: str, claim: Claim, source: Path, signer: Signer) -> bytes | None:
-    """Sign a file, whose kind is told by `suffix` whatever its name is.
-
-    One that holds its credentials is replaced by its signed self in one step; for another the content of its sidecar
-    is returned. Read in blocks, whatever its size. Raises StageFailed where it cannot be signed.
-    """
-    import c2pa
-
-    context = c2pa.Context.from_dict({"verify": {**_OFFLINE, "verify_after_sign": False}})
-    signed = path.with_name(f".{path.name.lstrip('.')}.signed")
-    try:
-        builder = c2pa.Builder(_manifest(claim), context=context)
-        builder.set_intent(c2pa.C2paBuilderIntent.EDIT)
-        ingredient = {"title": "source", "relationship": "parentOf", "label": "source"}
-        with source.open("rb") as original:
-            kind = EMBEDDED.get(source.suffix.lower(), "application/octet-stream")
-            builder.add_ingredient(ingredient, kind, original)
-        algorithm = getattr(c2pa.C2paSigningAlg, signer.algorithm)
-        key = c2pa.Signer.from_info(c2pa.C2paSignerInfo(algorithm, signer.chain, signer.key, None))
-        if suffix in BESIDE:
-            builder.set_no_embed()
-            with path.open("rb") as unsigned:
-                return bytes(builder.sign(key, BESIDE[suffix], unsigned))
-        with path.open("rb") as unsigned, signed.open("w+b") as out:
-            builder.sign(key, EMBEDDED[suffix], unsigned, out)
-            out.flush()
-            os.fsync(out.fileno())
-        signed.replace(path)
-    except c2pa.C2paError as error:
-        if "No space left" in str(error):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(signed)) from error
-        raise StageFailed(f"{path.name} could not be signed: {error}.", remedy="Run again.") from error
-    finally:
-        signed.unlink(missing_ok=True)
-    return None
+def embeds(path: Path, suffix: str) -> bool:
+    """Whether a file will hold its credentials: its kind can, and it is not so long that c2pa would fill the memory."""
+    size = path.stat().st_size
+    if suffix == ".wav":
+        with path.open("rb") as stream:
+            return stream.read(4) == b"RIFF" and size < _LONGEST_RIFF
+    return suffix in EMBEDDED and (suffix not in HELD or size < _LONGEST_HELD)
 
 
 def read(path: Path, anchors: bytes) -> Credentials:
     """What the credentials of a file are, in it or beside it. `anchors` are the roots to believe, PEM.
 
-    Raises OSError where the file cannot be read.
+    A long file is read by a process of its own, which takes up to 700 MB for a moment: c2pa hashes what is not an MP4
+    in two blocks of 256 MB. Raises OSError where the file cannot be read, StageFailed where that process dies.
     """
+    if path.stat().st_size < _APART:
+        return read_here(path, anchors)
+    job = json.dumps({"path": str(path.absolute()), "anchors": anchors.decode()})
+    limit = 120 + path.stat().st_size / 10e6
+    command = [sys.executable, "-m", "voiceclone.credentials"]
+    try:
+        done = subprocess.run(command, input=job, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired as error:
+        raise StageFailed(
+            f"the credentials of {path.name} were not read after {limit:.0f} s.", remedy="Copy it to a faster disk."
+        ) from error
+    if done.returncode != 0:
+        why = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
+        raise StageFailed(f"the credentials of {path.name} could not be read: {why}.", remedy="Free some memory.")
+    facts = json.loads(done.stdout)
+    return Credentials(**facts | {name: tuple(facts[name]) for name in ("actions", "faults")})
+
+
+def read_here(path: Path, anchors: bytes) -> Credentials:
+    """As `read`, in this process."""
+    kind, beside = _kind(path), sidecar(path)
+    found = _checked(path, kind, None, anchors) if kind in _EMBEDDABLE else Credentials("none")
+    if found.state == "none" and beside.is_file():
+        return _checked(path, _ANY, beside.read_bytes(), anchors)
+    if found.state == "none" and jumbf.remains(path):
+        return Credentials("altered", faults=("asset.unreadable",))  # C2PA found none: what holds them is broken
+    return found
+
+
+def _kind(path: Path) -> str:
+    """The media type of a file by its first bytes, whatever it is called; where they say nothing, by its suffix."""
+    with path.open("rb") as stream:
+        head = stream.read(12)
+        if head[:3] == b"ID3":
+            size = sum((byte & 127) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=False))
+            stream.seek(10 + size)
+            return EMBEDDED[".flac"] if stream.read(4) == b"fLaC" else EMBEDDED[".mp3"]
+    if head[4:8] == b"ftyp":
+        return EMBEDDED[".mp4"]
+    if head[:4] == b"RIFF" and head[8:] == b"WAVE":
+        return EMBEDDED[".wav"]
+    if head[:4] == b"fLaC":
+        return EMBEDDED[".flac"]
+    return EMBEDDED.get(path.suffix.lower(), _ANY)
+
+
+def _checked(path: Path, kind: str, beside: bytes | None, anchors: bytes) -> Credentials:
     import c2pa
 
-    suffix = path.suffix.lower()
-    beside = sidecar(path)
-    kind = BESIDE.get(suffix) if beside.exists() else EMBEDDED.get(suffix)
-    if kind is None:
-        return Credentials("none")
-    manifest = beside.read_bytes() if suffix in BESIDE else None
-    settings: dict[str, Any] = {"verify": _OFFLINE}
+    settings: dict[str, Any] = {"verify": OFFLINE}
     if anchors:
         settings["trust"] = {"trust_anchors": anchors.decode()}
     try:
         context = c2pa.Context.from_dict(settings)
-        with path.open("rb") as stream, c2pa.Reader(kind, stream, manifest, context=context) as reader:
-            return _told(reader, manifest is not None)
+        with path.open("rb") as stream, c2pa.Reader(kind, stream, beside, context=context) as reader:
+            return _told(reader, path, beside)
     except c2pa.C2paError as error:
-        if manifest is None and any(sign in str(error) for sign in _HOLDS_NONE):
+        if beside is None and any(sign in str(error) for sign in _HOLDS_NONE):
             return Credentials("none")
         # there are some, and they cannot even be understood
-        return Credentials("altered", faults=(str(error).split(":", maxsplit=1)[0],), beside=manifest is not None)
+        return Credentials("altered", faults=(str(error).split(":", maxsplit=1)[0],), beside=beside is not None)
 
 
-def _told(reader: Any, beside: bool) -> Credentials:
+def _told(reader: Any, path: Path, beside: bytes | None) -> Credentials:
     results = reader.get_validation_results() or {}
     faults = tuple(fault["code"] for fault in results.get("activeManifest", {}).get("failure", ()))
     store = json.loads(reader.json())
-    manifest = store["manifests"][store["active_manifest"]]
+    manifest = store.get("manifests", {}).get(store.get("active_manifest"))
+    if manifest is None:  # a statement that cannot be decoded is left out
+        return Credentials("altered", faults=faults or ("claim.malformed",), beside=beside is not None)
     signature = manifest.get("signature_info", {})
+    assertions = manifest.get("assertions", ())
     actions = [
         action
-        for assertion in manifest.get("assertions", ())
+        for assertion in assertions
         if assertion["label"].startswith("c2pa.actions")
         for action in assertion["data"]["actions"]
     ]
     kinds = [action["digitalSourceType"] for action in actions if "digitalSourceType" in action]
-    if reader.get_validation_state() == "Trusted":
+    ours = next((assertion["data"] for assertion in assertions if assertion["label"] == OURS), None)
+    if ours is not None and not _as_signed(ours, path, beside):
+        faults = (*faults, "asset.framing")
+    if reader.get_validation_state() == "Trusted" and not faults:
         state: State = "valid"
     elif all(fault.startswith("signingCredential.") for fault in faults):
         state = "untrusted"  # by whom it is signed is in doubt, or since when; what is signed is not
@@ -180,40 +220,19 @@ def _told(reader: Any, beside: bool) -> Credentials:
         actions=tuple(action["action"] for action in actions),
         digital_source_type=kinds[-1] if kinds else None,
         faults=faults,
-        beside=beside,
+        beside=beside is not None,
     )
 
 
-def _manifest(claim: Claim) -> dict[str, Any]:
-    """The statement, as c2pa-python takes it (C2PA 2.2: 18.15 actions; CAWG 1.1: training and data mining)."""
-    actions: list[dict[str, Any]] = [{"action": "c2pa.opened", "parameters": {"ingredientIds": ["source"]}}]
-    agent = {"name": "dubflow", "version": version("dubflow")}
-    for language in claim.languages:
-        languages = {"sourceLanguage": claim.source_language, "targetLanguage": language}
-        actions += [
-            {
-                "action": "c2pa.translated",
-                "digitalSourceType": COMPOSITE,
-                "parameters": languages,
-                "softwareAgent": agent,
-            },
-            {
-                "action": "c2pa.dubbed",
-                "digitalSourceType": COMPOSITE,
-                "description": claim.disclosure or "The speech of this language is synthetic.",
-                "softwareAgent": agent,
-            },
-        ]
-    refused = {use: {"use": "notAllowed"} for use in ("cawg.ai_inference", "cawg.ai_generative_training")}
-    return {
-        "claim_generator_info": [agent],
-        "title": "dub" if claim.languages else "copy",
-        "assertions": [
-            {"label": "c2pa.actions.v2", "data": {"actions": actions}},
-            {"label": "cawg.training-mining", "data": {"entries": refused}},
-            {
-                "label": "org.dubflow.dub",
-                "data": {"source_sha256": claim.source_sha256, "consent_records_sha256": list(claim.consents)},
-            },
-        ],
-    }
+def _as_signed(ours: dict[str, Any], path: Path, beside: bytes | None) -> bool:
+    """Whether what C2PA's signature does not cover of a file of ours is as we wrote it."""
+    store = jumbf.store_in(path) if beside is None else beside
+    if store is None or not jumbf.as_we_write_it(store):
+        return False
+    first = jumbf.first_box(path)
+    return not first or ours.get("first_box_sha256") == hashlib.sha256(first).hexdigest()
+
+
+if __name__ == "__main__":
+    told = json.load(sys.stdin)
+    sys.stdout.write(json.dumps(asdict(read_here(Path(told["path"]), told["anchors"].encode()))))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from voiceclone import chain, credentials
+from voiceclone import chain, credentials, signing
 from voiceclone.chain import Signer
 from voiceclone.credentials import Claim
 from voiceclone.private import RegistryError
@@ -29,7 +29,7 @@ def sound(make_media: Callable[..., Path]) -> Callable[[str], Path]:
 
 
 def signed(path: Path, source: Path, signer: Signer) -> Path:
-    beside = credentials.sign(path, path.suffix, CLAIM, source, signer)
+    beside = signing.sign(path, path.suffix, CLAIM, source, signer)
     if beside is not None:
         credentials.sidecar(path).write_bytes(beside)
     return path

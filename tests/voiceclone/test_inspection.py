@@ -12,7 +12,7 @@ import soundfile
 
 from flows.verifying import show_verdict
 from manifests.errors import MediaError
-from voiceclone import chain, credentials, watermark
+from voiceclone import chain, signing, watermark
 from voiceclone.credentials import Claim
 from voiceclone.inspection import inspect
 
@@ -39,7 +39,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "-i", folder / "source.mp4", "-i", folder / "marked.wav", "-map", "0", "-map", "1", "-c:a", "aac", *comment, out
     )
     claim = Claim("en", ("es",), "00" * 32)
-    assert credentials.sign(out, ".mp4", claim, folder / "source.mp4", chain.signer()) is None
+    assert signing.sign(out, ".mp4", claim, folder / "source.mp4", chain.signer()) is None
     return folder
 
 

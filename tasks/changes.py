@@ -15,12 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.spans import Span, samples
-from tasks.glimpses import HEIGHT, WIDTH, Glimpse, Grey
+from tasks.glimpses import HEIGHT, WIDTH, Glimpse, Picture
 
 VISIBLE = 14
-"""Grey levels of 255 by which a pixel differs for the eye, above what a codec changes by itself."""
+"""Levels of 255, in brightness or colour, by which a pixel differs for the eye, whatever a codec does around it."""
+FAINT = 4
+"""Levels that are enough where a great part of the picture differs, such as a page of another colour."""
+GREAT_PART = 0.2
 MOVES = 8
-"""Grey levels between neighbouring frames from which a pixel is in motion."""
+"""Levels between neighbouring frames from which a pixel is in motion."""
 NOTABLE = round(0.002 * WIDTH * HEIGHT)
 """Pixels that must differ: a short word on a slide is some forty, a mouse cursor at its old and new place ten."""
 BLOCK = (9, 8)
@@ -36,7 +39,7 @@ LITTLE = 0.15
 CUT_ABOVE = 4.0
 """A cut's step in multiples of the steps within half a second of it."""
 CUT_LEVELS = 10.0
-"""Mean grey levels that a cut changes at least."""
+"""Mean levels of brightness that a cut changes at least."""
 
 Mask = NDArray[np.bool_]
 """HEIGHT rows of WIDTH pixels; true where something is still."""
@@ -61,7 +64,7 @@ def still(moments: Iterable[Sequence[Glimpse]], share: float) -> Mask:
     seen = 0
     for glimpses in moments:
         for one, other in pairwise(glimpses):
-            moved = _differ(one.picture, other.picture, MOVES)
+            moved = _difference(one.picture, other.picture) > MOVES
             blocks = moved.reshape(HEIGHT // BLOCK[0], BLOCK[0], WIDTH // BLOCK[1], BLOCK[1]).any(axis=(1, 3))
             moving += blocks * min(other.at - one.at, MOTION)
             seen += other.at - one.at
@@ -81,14 +84,15 @@ def is_film(mask: Mask) -> bool:
     return bool(mask.mean() < LITTLE)
 
 
-def differing(one: Grey, other: Grey, mask: Mask) -> int:
-    """Pixels that visibly differ where the picture is still."""
-    return int(np.count_nonzero(_differ(one, other, VISIBLE) & mask))
+def unlike(one: Picture, other: Picture, mask: Mask) -> bool:
+    """Whether two pictures visibly differ where they are still: clearly in a few places, or a little all over."""
+    off = _difference(one, other)[mask]
+    return bool(np.count_nonzero(off > VISIBLE) >= NOTABLE or np.count_nonzero(off > FAINT) > GREAT_PART * mask.size)
 
 
-def step(one: Grey, other: Grey) -> float:
-    """Mean difference of two pictures in grey levels."""
-    return float(np.abs(one.astype(np.int16) - other).mean())
+def step(one: Picture, other: Picture) -> float:
+    """Mean difference of two pictures in levels of brightness."""
+    return float(np.abs(one[0].astype(np.int16) - other[0]).mean())
 
 
 def changes(glimpses: Sequence[Glimpse], mask: Mask) -> tuple[Change, ...]:
@@ -119,14 +123,14 @@ def _replaced(glimpses: Sequence[Glimpse], mask: Mask) -> list[Change]:
     found: list[Change] = []
     held, at = glimpses[0].picture, 1
     while at < len(glimpses):
-        if differing(glimpses[at].picture, held, mask) < NOTABLE:
+        if not unlike(glimpses[at].picture, held, mask):
             at += 1
             continue
         settled = _settled(glimpses, at, mask)
         if settled is None:
             found.append(Change(Span(glimpses[at].at, glimpses[-1].at)))
             break
-        if differing(glimpses[settled].picture, held, mask) >= NOTABLE:
+        if unlike(glimpses[settled].picture, held, mask):
             found.append(Change(Span(glimpses[at].at, glimpses[settled].at)))
             held = glimpses[settled].picture
         at = settled + 1
@@ -139,7 +143,7 @@ def _settled(glimpses: Sequence[Glimpse], start: int, mask: Mask) -> int | None:
     while at < len(glimpses):
         if glimpses[at].at - glimpses[first].at >= SETTLED:
             return first
-        if differing(glimpses[at].picture, glimpses[first].picture, mask) >= NOTABLE:
+        if unlike(glimpses[at].picture, glimpses[first].picture, mask):
             first = at
         at += 1
     return first if first < len(glimpses) - 1 or first == start else None
@@ -161,5 +165,6 @@ def _cuts(glimpses: Sequence[Glimpse]) -> list[Change]:
     return found
 
 
-def _differ(one: Grey, other: Grey, by: int) -> Mask:
-    return np.abs(one.astype(np.int16) - other) > by
+def _difference(one: Picture, other: Picture) -> NDArray[np.int16]:
+    """Per pixel the greatest difference among the planes."""
+    return np.abs(one.astype(np.int16) - other).max(axis=0)

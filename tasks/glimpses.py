@@ -1,4 +1,4 @@
-"""Glimpses of a picture: small, grey, and with the time at which each is shown.
+"""Glimpses of a picture: small, and with the time at which each is shown.
 
 Decoding every frame of a 1080p lesson takes longer than everything else that is done to its sound. Keyframes alone
 cost a hundredth of that, and what lies between two of them is decoded only where something is suspected there. The
@@ -27,8 +27,9 @@ from tasks.process import ProgramFailed, file_argument, run_program
 WIDTH, HEIGHT = 160, 90
 """Pixels of a glimpse, whatever the picture's shape: a line of text on a slide is then about three pixels high."""
 
-Grey = NDArray[np.uint8]
-"""HEIGHT rows of WIDTH pixels."""
+Picture = NDArray[np.uint8]
+"""Three planes, brightness and two of colour, of HEIGHT rows of WIDTH pixels."""
+_BYTES = 3 * WIDTH * HEIGHT
 
 _SHOWN = re.compile(rb"\bn: *\d+ pts: *(-?\d+) ")
 _STALLED_S = 120.0
@@ -38,7 +39,7 @@ _STALLED_S = 120.0
 class Glimpse:
     at: int
     """When the frame is shown: samples at 48 kHz from the programme's start."""
-    picture: Grey
+    picture: Picture
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def _decoded(source: Path, stream: MediaStream, how: dict[str, Any]) -> Iterator
     shown = (
         ffmpeg.input(file_argument(source), **how)[str(stream.index)]
         .filter("scale", WIDTH, HEIGHT, flags="area")
-        .filter("format", "gray")
+        .filter("format", "yuv444p")
         .filter("settb", f"1/{RATE}")
         .filter("showinfo", checksum=0)
     )
@@ -118,8 +119,8 @@ def _decoded(source: Path, stream: MediaStream, how: dict[str, Any]) -> Iterator
         reader.start()
         whole = False
         try:
-            while len(data := _read(process)) == WIDTH * HEIGHT:
-                picture = np.frombuffer(data, np.uint8).reshape(HEIGHT, WIDTH)
+            while len(data := _read(process)) == _BYTES:
+                picture = np.frombuffer(data, np.uint8).reshape(3, HEIGHT, WIDTH)
                 yield Glimpse(times.get(timeout=_STALLED_S), picture)
             whole = True
         except Empty as error:
@@ -139,7 +140,7 @@ def _read(process: subprocess.Popen[bytes]) -> bytes:
     watch = threading.Timer(_STALLED_S, process.kill)
     watch.start()
     try:
-        return process.stdout.read(WIDTH * HEIGHT)
+        return process.stdout.read(_BYTES)
     finally:
         watch.cancel()
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from manifests.spans import RATE, Span, samples
-from tasks.changes import EVERYWHERE, NOTABLE, Change, Mask, changes, differing, is_film, merged, step, still
+from tasks.changes import EVERYWHERE, Change, Mask, changes, is_film, merged, step, still, unlike
 from tasks.glimpses import Glimpse, Packet, frames, keyframes, packets
 from tasks.media import Media, MediaStream
 
@@ -29,7 +29,7 @@ LONGEST_LOOK = samples(30.0)
 NOTABLE_BYTES = 300
 """A word that appears on a slide costs an encoder about as much."""
 FILM_STEP = 20.0
-"""Mean grey levels between the keyframes on both sides of a cut in a film."""
+"""Mean levels of brightness between the keyframes on both sides of a cut in a film."""
 OFTEN = 0.3
 """Where more groups of frames than this share hold a frame as large as a whole picture, the encoder does so anyway."""
 AFTERWARDS = samples(0.6)
@@ -105,7 +105,7 @@ def find_scenes(source: Path, media: Media) -> Scenes:
             cut = abs(group.length - beat) > AFTERWARDS and step(one.picture, other.picture) >= FILM_STEP
             changed, sure = cut or group.bursts, not group.bursts
         else:
-            replaced = differing(one.picture, other.picture, mask) >= NOTABLE
+            replaced = unlike(one.picture, other.picture, mask)
             changed, sure = replaced or (group.bursts and telling), group.even
         if changed and sure and other is not None:
             found.append(Change(Span(other.at, other.at)))

@@ -27,7 +27,9 @@ PROBE_BUSY = 0.25
 LONGEST_LOOK = samples(30.0)
 """Of every frame; longer stretches are looked at in parts, so that memory stays flat."""
 NOTABLE_BYTES = 300
-"""A word that appears on a slide costs an encoder about as much; a page without any, a part of what all of it costs."""
+"""A word that appears on a slide costs an encoder about as much."""
+BLANK_BYTES = 4000
+"""A whole picture that costs no more is a page of one colour; to become another costs next to nothing."""
 FILM_STEP = 20.0
 """Mean levels of brightness between the keyframes on both sides of a cut in a film."""
 OFTEN = 0.3
@@ -73,8 +75,8 @@ class _Group:
     @property
     def even(self) -> bool:
         """No frame took notably more than the others: whatever differs at the next keyframe differs from there on."""
-        notable = min(NOTABLE_BYTES, 0.2 * self.key.size)
-        return self._largest < self._usual + notable and self._usual < 0.5 * self.key.size
+        told = self.key.size > BLANK_BYTES and self._usual < 0.5 * self.key.size
+        return told and self._largest < self._usual + NOTABLE_BYTES
 
     @property
     def bursts(self) -> bool:

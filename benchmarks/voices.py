@@ -44,7 +44,7 @@ def main() -> None:
     options = parser.parse_args()
     settle()
     heard = [each for folder in options.folders for each in of_folder(folder)]
-    heard += [of_one(folder.name, sorted(_sounds(folder))) for folder in options.one_person]
+    heard += [of_one(folder.name, sorted(sounds(folder))) for folder in options.one_person]
     heard = [each for each in heard if len(each.windows) >= 2]
     enrolled = [voiceprint.centroid(each.windows[: (len(each.windows) + 1) // 2]) for each in heard]
     same: list[tuple[float, str, str]] = []
@@ -76,7 +76,7 @@ def main() -> None:
 
 def of_folder(folder: Path) -> list[Heard]:
     found: list[Heard] = []
-    for path in sorted(_sounds(folder)):
+    for path in sorted(sounds(folder)):
         truth = path.with_suffix(".rttm")
         if not truth.exists():
             found.append(of_one(path.stem, [path]))
@@ -141,7 +141,7 @@ def mono(path: Path) -> NDArray[np.float32]:
     return voiceprint.resampled(recording.samples, recording.rate)
 
 
-def _sounds(folder: Path) -> list[Path]:
+def sounds(folder: Path) -> list[Path]:
     return [path for path in folder.iterdir() if path.suffix in SOUND]
 
 

@@ -143,7 +143,10 @@ def verify(
 def statement(
     consent_id: Id,
     person: Annotated[str | None, typer.Option(metavar="P", help="Who will read it; not needed with --audio.")] = None,
-    valid: Annotated[int, typer.Option(metavar="MINUTES", min=1, help="How long the sentence is good for.")] = 15,
+    valid: Annotated[
+        int | None, typer.Option(metavar="MINUTES", min=1, help="How long the sentence is good for; 15, if not set.")
+    ] = None,
+    language: Annotated[str, typer.Option(metavar="LANG", help="The language of the sentence.")] = "en",
     audio: Annotated[
         Path | None, typer.Option(metavar="WAV", help="The recording, for a consent that is there already.")
     ] = None,
@@ -167,7 +170,7 @@ def statement(
     from flows.stating import Evidence, attach_statement, issue_statement
 
     if audio is None:
-        issue_statement(consent_id, person, valid, as_json)
+        issue_statement(consent_id, person, valid, language, as_json)
     else:
         attach_statement(consent_id, Evidence(audio, tuple(enrolment or ()), cohort, reviewed_by), as_json)
 

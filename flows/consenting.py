@@ -185,7 +185,7 @@ def _from_flags(consent: str | None, flags: Mapping[str, Any]) -> Application:
 
 def _tell(record: Record, json_wanted: bool, findings: Findings | None = None) -> None:
     """What a change made of a record."""
-    said = () if findings is None else findings.remarks
+    said = () if findings is None else findings.remarks(record)
     if json_wanted:
         print_json({"consent": record.model_dump(mode="json"), "remarks": list(said)})
         return

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from manifests import settings
 from manifests.errors import InputError
-from voiceclone import challenge
-from voiceclone.consent import ID, Statement, VoiceMatch
+from manifests.workspace import locate
+from voiceclone import challenge, vouching
+from voiceclone.consent import ID, Record, Statement, VoiceMatch
+from voiceclone.enrolment import language_tag_or_fault
+from voiceclone.quality import Recording
+from voiceclone.recordings import read
+from voiceclone.records import plain_suffix
 from voiceclone.registry import Registry
 
 
@@ -21,8 +28,15 @@ class Findings:
     statement: Statement | None = None
     audio: Path | None = None
     voice_match: tuple[VoiceMatch, ...] = ()
-    remarks: tuple[str, ...] = ()
     consent: str = ""
+
+    def remarks(self, record: Record) -> tuple[str, ...]:
+        """What was found, and what is still to do for the statement to count."""
+        if self.statement is None:
+            return ()
+        said = [f"words: {self.statement.verdict}, {self.statement.word_error_rate:.0%} wrong"]
+        said += [heard_of(match) for match in self.voice_match] or ["voice: not compared yet"]
+        return (*said, *filter(None, [vouching.still_to_do(record)]))
 
     def settle(self, registry: Registry) -> None:
         """The sentence was used: it serves once."""
@@ -53,23 +67,31 @@ class Evidence:
             raise InputError(f"no sentence was drawn for {consent} and {person}.", remedy=again)
         if now >= issued.expires_at:
             raise InputError("the sentence's time is over.", remedy=again)
-        from voiceclone.statement import check_origin, compare, hear, read_speech
+        from voiceclone.statement import check_origin, hear
 
-        audio = self.statement.expanduser()
-        enrolment = [path.expanduser() for path in self.enrolment]
-        mark = check_origin(audio, enrolment)
-        statement = hear(audio, issued, mark=mark, now=now, reviewed_by=self.reviewed_by)
+        audio, here = self.statement.expanduser(), locate(Path.cwd() / "course.yaml")
+        said, others = read(audio), [read(path) for path in self._others()]
+        enrolled, digest = self._enrolled(registry, person, here)
+        mark = check_origin(said, enrolled)
+        statement = hear(said, plain_suffix(audio), issued, mark=mark, now=now, reviewed_by=self.reviewed_by)
         matches: tuple[VoiceMatch, ...] = ()
-        if enrolment:
-            cohort = [read_speech(path) for path in self._others()]
-            match = compare(read_speech(audio), [read_speech(path) for path in enrolment], cohort)
-            if match.verdict == "refused":
-                raise InputError(
-                    f"the statement and the enrolment are different voices ({match.score:.2f}).",
-                    remedy="Have the sentence read by the person whose voice is enrolled.",
-                )
-            matches = (match,)
-        return Findings(statement, audio, matches, _remarks(statement, matches), consent)
+        if enrolled:
+            matches = vouching.compared(
+                said,
+                enrolled,
+                vouching.folders(registry, [here]),
+                others=others,
+                enrolment=digest,
+                reviewed_by=self.reviewed_by,
+            )
+        return Findings(statement, audio, matches, consent)
+
+    def _enrolled(self, registry: Registry, person: str, here: Path) -> tuple[Sequence[Recording], str | None]:
+        """Speech of the person: the files that are given, else what is enrolled of them, with its digest."""
+        if self.enrolment:
+            return [read(path.expanduser()) for path in self.enrolment], None
+        voices = vouching.enrolled_somewhere(registry, person, [here])
+        return (voices.recordings(person), voices.get(person).digest) if voices else ((), None)
 
     def _others(self) -> list[Path]:
         if self.cohort is None:
@@ -80,13 +102,21 @@ class Evidence:
         return sorted(path for path in folder.iterdir() if path.is_file() and not path.name.startswith("."))
 
 
-def issue_statement(consent: str, person: str | None, minutes: int, json_wanted: bool) -> None:
+def heard_of(match: VoiceMatch) -> str:
+    """One encoder's verdict, in a line."""
+    scale = f"{match.score:.3f}" if match.normalized is None else f"{match.normalized:.2f} against {match.cohort}"
+    return f"voice: {match.verdict}, {match.encoder} {scale}, a match from {match.threshold:.2f} on"
+
+
+def issue_statement(consent: str, person: str | None, minutes: int | None, language: str, json_wanted: bool) -> None:
     """Draw the words and print what is to be read."""
     if person is None:
         raise InputError("a sentence is for somebody.", remedy="Name them: --person P.")
     registry = Registry.default()
     registry.epoch()  # raises where there is no registry that could be relied on
-    made = challenge.issue(registry.root, consent, person, now=registry.clock.wall(), valid=timedelta(minutes=minutes))
+    valid = timedelta(minutes=minutes or settings.personal().statement.minutes)
+    now, tag = registry.clock.wall(), language_tag_or_fault(language)
+    made = challenge.issue(registry.root, consent, person, now=now, valid=valid, language=tag)
     if json_wanted:
         _json({"text": made.text, "nonce_words": made.nonce_words, "expires_at": made.expires_at.isoformat()})
     else:
@@ -102,20 +132,11 @@ def attach_statement(consent: str, evidence: Evidence, json_wanted: bool) -> Non
         consent, statement=findings.statement, statement_audio=findings.audio, voice_match=findings.voice_match
     )
     findings.settle(registry)
+    remarks = findings.remarks(record)
     if json_wanted:
-        _json({"consent": record.model_dump(mode="json"), "remarks": findings.remarks})
+        _json({"consent": record.model_dump(mode="json"), "remarks": remarks})
     else:
-        sys.stdout.write("\n".join((f"{consent}: statement added", *findings.remarks)) + "\n")
-
-
-def _remarks(statement: Statement, matches: tuple[VoiceMatch, ...]) -> tuple[str, ...]:
-    said = [f"words: {statement.verdict}, {statement.word_error_rate:.0%} wrong"]
-    said += [f"voice: {match.verdict}, {match.encoder} {match.score:.3f}" for match in matches]
-    if not matches:
-        said.append("voice: not compared; the statement is not verified until --enrolment is given")
-    elif statement.reviewed_by is None and {statement.verdict, *(match.verdict for match in matches)} != {"matched"}:
-        said.append("not sure: somebody should listen; then give it again with --reviewed-by WHO")
-    return tuple(said)
+        sys.stdout.write("\n".join((f"{consent}: statement added", *remarks)) + "\n")
 
 
 def _json(value: object) -> None:

@@ -27,18 +27,33 @@ def enrol(
     language: Annotated[
         str | None, typer.Option("--language", metavar="LANG", help="The language that they speak there.")
     ] = None,
+    reviewed_by: Annotated[
+        str | None,
+        typer.Option(
+            "--reviewed-by", metavar="WHO", help="Who listened to statement and recordings and vouches for them: an id."
+        ),
+    ] = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
     """Take recordings of a person in, in place of earlier ones, if they are good enough and the person consented.
 
-    A minute of quiet speech, recorded at 24 kHz or more, is best.
+    A minute of quiet speech, recorded at 24 kHz or more, is best. Where the consent holds a spoken statement, it must
+    be the same voice.
 
     Example: dub voices enrol amara amara-1.wav amara-2.wav --consent amara-2026 --language en
     """
     from flows.voicing import enrol_voice
 
-    enrol_voice(person, files, consent=consent, language=language, workspace=workspace, json_wanted=as_json)
+    enrol_voice(
+        person,
+        files,
+        consent=consent,
+        language=language,
+        reviewed_by=reviewed_by,
+        workspace=workspace,
+        json_wanted=as_json,
+    )
 
 
 @voices.command("list")

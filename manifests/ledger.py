@@ -225,6 +225,19 @@ class Ledger:
         with self._engine.connect() as connection:
             return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
 
+    def lesson_keys(self) -> dict[tuple[str, str], dict[str, str]]:
+        """For every lesson, by course and lesson: the key of the latest finished run of each stage done once for it."""
+        query = (
+            select(_stage_runs.c.course, _stage_runs.c.lesson, _stage_runs.c.stage, _stage_runs.c.key)
+            .where(_stage_runs.c.language == "", _stage_runs.c.state == "done")
+            .order_by(_stage_runs.c.id)
+        )
+        found: dict[tuple[str, str], dict[str, str]] = {}
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                found.setdefault((row.course, row.lesson), {})[row.stage] = row.key
+        return found
+
     def rebuild(self, commits: Iterable[Commit]) -> int:
         """Write again what the store's commits say of finished targets; returns how many targets that were."""
         found = 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -15,11 +16,10 @@ from pydantic import AwareDatetime, ValidationError
 
 from manifests.errors import InputError
 from voiceclone import private
-from voiceclone.consent import ID, Identifier, Part
+from voiceclone.consent import ID, Identifier, Language, Part
 from voiceclone.private import explained
+from voiceclone.recognizers import recognizer_for
 
-TEMPLATE = "consent-en-1"
-LOCALE = "en"
 BODY = (
     "I am speaking now, and I agree that a computer makes a copy of my voice. "
     "The copy may speak in the languages and the courses that my written agreement names. "
@@ -39,34 +39,65 @@ DRAWN_FROM = (
 _FOLDER = ".challenges"
 
 
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """What is read aloud in one language, before the drawn words."""
+
+    template: str
+    """Names this wording for good: a changed one gets another name."""
+    body: str
+    drawn_from: tuple[str, ...]
+
+
+SENTENCES = {"en": Sentence("consent-en-1", BODY, DRAWN_FROM)}
+"""By language. A further one needs a recognizer too (`voiceclone.recognizers`)."""
+
+
 class Challenge(Part):
     """What one person is to read."""
 
     consent: Identifier
+    language: Language = "en"
     person: Identifier
     nonce_words: tuple[str, ...]
     issued_at: AwareDatetime
     expires_at: AwareDatetime
 
     @property
+    def sentence(self) -> Sentence:
+        return sentence_in(self.language)
+
+    @property
     def text(self) -> str:
-        return f"{BODY} {', '.join(self.nonce_words)}."
+        return f"{self.sentence.body} {', '.join(self.nonce_words)}."
 
     @property
     def text_sha256(self) -> str:
         return hashlib.sha256(self.text.encode()).hexdigest()
 
 
-def issue(registry: Path, consent: str, person: str, *, now: datetime, valid: timedelta) -> Challenge:
+def sentence_in(language: str) -> Sentence:
+    """The sentence of a language. Raises EngineUnavailable where there is none that could be checked."""
+    recognizer_for(language)
+    return SENTENCES[language.split("-", maxsplit=1)[0]]
+
+
+def issue(
+    registry: Path, consent: str, person: str, *, now: datetime, valid: timedelta, language: str = "en"
+) -> Challenge:
     """Draw the words and keep them; an earlier challenge for the same consent is void.
 
-    Raises InputError for what cannot be an id, RegistryError where the registry cannot be written.
+    Raises InputError for what cannot be an id, EngineUnavailable for a language in which nobody here could check it,
+    RegistryError where the registry cannot be written.
     """
+    words = sentence_in(language).drawn_from
     for name in (consent, person):
         if not ID.fullmatch(name):
             raise InputError(f"{name!r} cannot be an id.", remedy="Use letters, digits, `-` and `_`, at most 64.")
-    drawn = tuple(secrets.SystemRandom().sample(DRAWN_FROM, NONCE_WORDS))
-    made = Challenge(consent=consent, person=person, nonce_words=drawn, issued_at=now, expires_at=now + valid)
+    drawn = tuple(secrets.SystemRandom().sample(words, NONCE_WORDS))
+    made = Challenge(
+        consent=consent, language=language, person=person, nonce_words=drawn, issued_at=now, expires_at=now + valid
+    )
     path = _path(registry, consent)
     with explained("keep the sentence", path):
         private.make_folder(path.parent)

@@ -135,6 +135,10 @@ class VoiceMatch(Part):
     threshold: float = Field(allow_inf_nan=False)
     cohort: Word | None = None
     verdict: Verdict
+    enrolment: Digest | None = None
+    """Of the enrolment that the statement was compared with, where that came after it; None for files given with it."""
+    reviewed_by: Identifier | None = None
+    """Who listened to both and decided, where that came after the statement."""
 
 
 class Scope(Part):
@@ -216,8 +220,12 @@ class Record(Part):
         statement = self.statement
         if statement is None or not self.voice_match:
             return False
-        verdicts = {statement.verdict, *(match.verdict for match in self.voice_match)}
-        return "refused" not in verdicts and (verdicts == {"matched"} or statement.reviewed_by is not None)
+        decided = [(statement.verdict, statement.reviewed_by)]
+        for match in self.voice_match:
+            # who listened to a statement did not hear an enrolment that came later
+            earlier = statement.reviewed_by if match.enrolment is None else None
+            decided.append((match.verdict, match.reviewed_by or earlier))
+        return all(verdict == "matched" or (verdict == "review" and who is not None) for verdict, who in decided)
 
     def status_at(self, now: datetime) -> Status:
         """The status as a reader should see it: an active consent past its end is expired."""

@@ -16,7 +16,7 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -118,9 +118,11 @@ class Enrolments:
         language: str | None = None,
         course: str | None = None,
         purpose: str | None = None,
+        accept: Callable[[Enrolment], object] = lambda enrolment: None,
     ) -> Enrolment:
         """Take a person's recordings in, in place of what was enrolled of them before.
 
+        `accept` sees what is about to be enrolled, and raises where it must not be.
         Raises ConsentRefused where no active consent of theirs covers any use (of this course and purpose, where they
         are given), RecordingsRejected where the gate says no, InputError for an id or a language that is none, no
         recordings, or one that is the consent's spoken statement, StoreError where the folder cannot be written. After
@@ -158,6 +160,7 @@ class Enrolments:
             findings=tuple(_stored(finding) for finding in report.findings),
             encoder_sha256=voiceprint.weights_sha256(),
         )
+        accept(enrolment)
         sound = _print(recordings)
         workspaces.note(registry.root, self.root.parent, person=person, consent=consent)
         registry.renew(grant)

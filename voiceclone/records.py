@@ -119,6 +119,13 @@ class Records:
         if record.statement is not None:
             self._check(record, "statement", record.statement.audio_sha256, record.statement.suffix)
 
+    def statement(self, record: Record) -> tuple[bytes, str] | None:
+        """The audio of a record's statement and its suffix, checked; None where there is none."""
+        said = record.statement
+        if said is None:
+            return None
+        return self._check(record, "statement", said.audio_sha256, said.suffix), said.suffix
+
     def check_reason(self, record: Record) -> None:
         if record.revocation is not None:
             self._check(record, "revocation's reason", record.revocation.reason_sha256, ".txt")
@@ -147,9 +154,8 @@ class Records:
             raise InputError(f"{str(source)!a} cannot be the name of a file.") from error
         if not data:
             raise InputError(f"{source} is empty.", remedy="Give the agreement's file itself.")
-        suffix = source.suffix.lower()
-        plain = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 9
-        return self.keep(consent, data, suffix if plain else ""), suffix if plain else ""
+        suffix = plain_suffix(source)
+        return self.keep(consent, data, suffix), suffix
 
     def keep(self, consent: str, data: bytes, suffix: str) -> str:
         """Lay data into a record's folder under its hash, which is returned."""
@@ -161,7 +167,7 @@ class Records:
                 private.write_new(path, data)
         return sha256
 
-    def _check(self, record: Record, what: str, sha256: str, suffix: str) -> None:
+    def _check(self, record: Record, what: str, sha256: str, suffix: str) -> bytes:
         path = self.folder(record.id) / (sha256 + suffix)
         if not os.path.lexists(path):
             raise RegistryError(f"the {what} of {record.id} is missing.", remedy=RESTORE)
@@ -169,6 +175,13 @@ class Records:
             data = private.read(path, LARGEST_FILE)
         if hashlib.sha256(data).hexdigest() != sha256:
             raise RegistryError(f"the {what} of {record.id} was changed.", remedy=RESTORE)
+        return data
+
+
+def plain_suffix(path: Path) -> str:
+    """The suffix under which a user's file is kept: `.pdf`, or nothing where it is anything unusual."""
+    suffix = path.suffix.lower()
+    return suffix if suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 9 else ""
 
 
 def _unfit(error: OSError) -> str:

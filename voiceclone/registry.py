@@ -176,6 +176,15 @@ class Registry:
             with explained("read the reason", path):
                 return private.read(path).decode(errors="replace")
 
+    def statement_audio(self, consent: str) -> tuple[bytes, str] | None:
+        """The bytes and the suffix of a record's spoken statement as it was given; None where there is none.
+
+        Raises InputError where there is no such record, RegistryError where the audio is missing or was changed.
+        """
+        with self._opened() as registry:
+            record, _ = registry.current(consent)
+            return registry.records.statement(record)
+
     def verify(self, consent: str) -> Checked:
         """Check one record: every version's signature and order, its files' hashes, its dates, who can read it.
 
@@ -310,7 +319,8 @@ class Registry:
             if activate and record.status not in ("draft", "pending_verification"):
                 raise InputError(f"{consent} is {record.status}.", remedy="Use suspend, resume or revoke.")
             registry.take_statement(consent, statement, statement_audio)
-            matches = None if voice_match is None else tuple(voice_match)
+            # what was compared with an earlier statement says nothing of a new one
+            matches = None if voice_match is None and statement is None else tuple(voice_match or ())
             given = {"statement": statement, "voice_match": matches, "status": "active" if activate else None}
             return {name: value for name, value in given.items() if value is not None}
 

@@ -8,72 +8,50 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from manifests import settings
 from manifests.errors import InputError
 from manifests.quiet import settle
-from manifests.store import file_sha256
-from voiceclone import spoken, watermark
-from voiceclone.challenge import BODY, DRAWN_FROM, LOCALE, TEMPLATE, Challenge
+from manifests.settings import EncoderLimits, StatementLimits
+from voiceclone import cohort as cohorts
+from voiceclone import encoders, watermark
+from voiceclone.challenge import Challenge
 from voiceclone.consent import Statement, Verdict, VoiceMatch
-from voiceclone.recordings import read
+from voiceclone.encoders import SpeakerEncoder
+from voiceclone.quality import Recording
+from voiceclone.recognizers import recognizer_for
 from voiceclone.speech import joined, speaking
 from voiceclone.spoken import Said
-from voiceclone.voiceprint import RATE, Mono, centroid, prints_of, resampled, weights_sha256
+from voiceclone.voiceprint import RATE, Mono, Print, centroid, prints_of, resampled
 
-ENCODER = "ge2e-resemblyzer"
+WINDOW_S = 4.0
+"""Speech that is compared at once; the median over all pairs of windows is the score."""
+SHORTEST_S = 3.0
+DUPLICATE = 0.9
+"""Normalized correlation of waveforms from which one recording is part of the other."""
+
 _NEGATIONS = frozenset({"not", "no", "never", "don't", "cannot", "can't", "won't", "refuse", "disagree"})
-_SHORTEST_S = 3.0
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """Where the answers part. Measured on 15 voices, 4 s windows: halves of one person's recording 0.853 to 0.976 raw
-    and 3.5 to 7.2 normalized, two people at most 0.765 and 3.9."""
-
-    words_match: float = 0.15
-    """Word error rate of the sentence up to which it was said."""
-    words_review: float = 0.40
-    alone_match: float = 0.88
-    """Raw score from which voices match where there is no cohort: the channel weighs on it, so the room is wide."""
-    raw_review: float = 0.70
-    cohort_match: float = 4.0
-    """Normalized score, in standard deviations above other people."""
-    cohort_review: float = 2.5
-    cohort_least: int = 5
-    """Voices that a cohort needs; fewer say nothing."""
-    window_s: float = 4.0
-    marked: float = watermark.MARKED
-    duplicate: float = 0.9
-    """Normalized correlation of waveforms from which one recording is part of the other."""
-
-
-def read_speech(path: Path) -> Mono:
-    """A recording at 16 kHz, mono. Raises MediaError as `recordings.read` does."""
-    recording = read(path)
-    return resampled(recording.samples, recording.rate)
-
-
-def check_origin(statement: Path, enrolment: Sequence[Path], limits: Limits = Limits()) -> float:
+def check_origin(statement: Recording, enrolment: Sequence[Recording]) -> float:
     """The statement's watermark score. Raises InputError where it is synthetic, or a part of the enrolment."""
-    recording = read(statement)
-    mark = watermark.score(recording.samples, recording.rate)
-    if mark >= limits.marked:
+    mark = watermark.score(statement.samples, statement.rate)
+    if mark >= watermark.MARKED:
         raise InputError("the statement carries a watermark: it is synthetic.", remedy="Record the person speaking.")
-    sound = read_speech(statement)
-    for path in enrolment:
-        if file_sha256(path) == file_sha256(statement) or _shared(sound, read_speech(path)) >= limits.duplicate:
+    sound = heard(statement)
+    for each in enrolment:
+        same = bool(each.file_sha256) and each.file_sha256 == statement.file_sha256
+        if same or _shared(sound, heard(each)) >= DUPLICATE:
             raise InputError("the statement is part of the enrolment itself.", remedy="Record the sentence by itself.")
     return round(mark, 4)
 
 
-def words_verdict(said: Said, limits: Limits = Limits()) -> Verdict:
+def words_verdict(said: Said, limits: StatementLimits | None = None) -> Verdict:
     """Every drawn word and nearly the whole sentence: matched. A word that turns its meaning is for a human."""
+    limits = limits or settings.personal().statement
     wrong = said.nonce_words.count(False)
     if wrong > 1 or not said.nonce_words or said.word_error_rate > limits.words_review:
         return "refused"
@@ -82,13 +60,16 @@ def words_verdict(said: Said, limits: Limits = Limits()) -> Verdict:
 
 
 def hear(
-    path: Path, challenge: Challenge, *, mark: float, now: datetime, reviewed_by: str | None, limits: Limits = Limits()
+    statement: Recording, suffix: str, challenge: Challenge, *, mark: float, now: datetime, reviewed_by: str | None
 ) -> Statement:
-    """Recognize the statement against its sentence. Raises InputError where it says something else."""
-    recording = read(path)
-    sound = resampled(recording.samples, recording.rate)
-    said = spoken.listen(sound, BODY, challenge.nonce_words, DRAWN_FROM)
-    verdict = words_verdict(said, limits)
+    """Recognize the statement against its sentence; `suffix` is its file's, as the registry will keep it.
+
+    Raises InputError where it says something else, EngineUnavailable where nobody here understands its language.
+    """
+    recognizer, sentence = recognizer_for(challenge.language), challenge.sentence
+    sound = heard(statement)
+    said = recognizer.listen(sound, sentence.body, challenge.nonce_words, sentence.drawn_from)
+    verdict = words_verdict(said)
     if verdict == "refused":
         right = said.nonce_words.count(True)
         raise InputError(
@@ -96,17 +77,15 @@ def hear(
             f"{said.word_error_rate:.0%} of the others wrong.",
             remedy="Have the printed sentence read again, close to the microphone.",
         )
-    suffix = path.suffix.lower()
-    plain = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 9
     return Statement(
-        template=TEMPLATE,
-        locale=LOCALE,
+        template=sentence.template,
+        locale=challenge.language,
         text_sha256=challenge.text_sha256,
         nonce_words=challenge.nonce_words,
-        audio_sha256=file_sha256(path),
-        suffix=suffix if plain else "",
+        audio_sha256=statement.file_sha256,
+        suffix=suffix,
         duration_s=round(len(sound) / RATE, 2),
-        recognizer=spoken.recognizer(),
+        recognizer=recognizer.name,
         word_error_rate=said.word_error_rate,
         watermark_score=mark,
         verdict=verdict,
@@ -116,48 +95,81 @@ def hear(
 
 
 def compare(
-    statement: Mono, enrolment: Sequence[Mono], cohort: Sequence[Mono], limits: Limits = Limits()
-) -> VoiceMatch:
-    """Compare voices by the median over all pairs of windows, normalized by a cohort of others where there is one.
+    statement: Mono,
+    enrolment: Sequence[Mono],
+    cohort: Sequence[Mono],
+    *,
+    by: Sequence[SpeakerEncoder] | None = None,
+    limits: StatementLimits | None = None,
+) -> tuple[VoiceMatch, ...]:
+    """Compare voices with every encoder that is installed, against a cohort of others where there is one.
 
-    Sounds are mono at 16 kHz. Raises InputError for too little speech.
+    Sounds are mono at 16 kHz. All encoders must agree for the voice to count as matched, and one refusal refuses.
+    Raises InputError for too little speech, EngineUnavailable where an encoder cannot be used.
     """
     settle()
-    own = _prints(statement, limits)
-    theirs = np.concatenate([_prints(sound, limits) for sound in enrolment])
-    score = float(np.median(own @ theirs.T))
-    others = [centroid(_prints(sound, limits)) for sound in cohort]
-    normalized = None
-    threshold = limits.alone_match
+    own, others = _windows(statement), [_windows(sound) for sound in cohort]
+    theirs = [window for sound in enrolment for window in _windows(sound)]
+    used = encoders.installed() if by is None else by
+    return tuple(_compared(encoder, own, theirs, others, limits or settings.personal().statement) for encoder in used)
+
+
+def voice_verdict(
+    score: float, normalized: float | None, voices: int, raw: EncoderLimits, limits: StatementLimits
+) -> tuple[Verdict, float]:
+    """What a raw score says, and a normalized one where there is a cohort; and the threshold of a match."""
+    if normalized is None:
+        return ("matched" if score >= raw.match else "review" if score >= raw.review else "refused"), raw.match
+    match, review = cohorts.bound(voices, limits.false_accept), cohorts.bound(voices, limits.false_review)
+    if score < raw.review or normalized < review:
+        return "refused", match
+    return ("matched" if normalized >= match else "review"), match
+
+
+def voice_of(sounds: Sequence[Mono]) -> Print:
+    """How the voice in some recordings sounds to the encoder that is always there. Raises InputError as `compare`."""
+    return centroid(prints_of([window for sound in sounds for window in _windows(sound)]))
+
+
+def heard(recording: Recording) -> Mono:
+    """A recording as everything here listens to it."""
+    return resampled(recording.samples, recording.rate)
+
+
+def _compared(
+    encoder: SpeakerEncoder,
+    own: Sequence[Mono],
+    theirs: Sequence[Mono],
+    others: Sequence[Sequence[Mono]],
+    limits: StatementLimits,
+) -> VoiceMatch:
+    mine, enrolled = encoder.prints(own), encoder.prints(theirs)
+    score = float(np.median(mine @ enrolled.T))
+    normalized: float | None = None
     if len(others) >= limits.cohort_least:
-        sides = [np.array([np.median(prints @ other) for other in others]) for prints in (own, theirs)]
-        normalized = round(float(np.mean([(score - side.mean()) / max(side.std(), 1e-3) for side in sides])), 3)
-        threshold = limits.cohort_match
+        middles = np.stack([centroid(encoder.prints(windows)) for windows in others])
+        sides = [np.median(prints @ middles.T, axis=0).astype(np.float64) for prints in (mine, enrolled)]
+        normalized = round(cohorts.normalized(score, sides), 3)
+    raw = limits.encoders.get(encoder.name, encoder.limits)
+    verdict, threshold = voice_verdict(score, normalized, len(others), raw, limits)
     return VoiceMatch(
-        encoder=ENCODER,
-        weights_sha256=weights_sha256(),
+        encoder=encoder.name,
+        weights_sha256=encoder.weights_sha256,
         score=round(score, 4),
         normalized=normalized,
-        threshold=threshold,
+        threshold=round(threshold, 4),
         cohort=f"{len(others)} voices" if normalized is not None else None,
-        verdict=voice_verdict(score, normalized, limits),
+        verdict=verdict,
     )
 
 
-def voice_verdict(score: float, normalized: float | None, limits: Limits = Limits()) -> Verdict:
-    """What a raw score, and a normalized one where there is a cohort, say."""
-    if score < limits.raw_review or (normalized is not None and normalized < limits.cohort_review):
-        return "refused"
-    sure = score >= limits.alone_match if normalized is None else normalized >= limits.cohort_match
-    return "matched" if sure else "review"
-
-
-def _prints(sound: Mono, limits: Limits) -> NDArray[np.float32]:
+def _windows(sound: Mono) -> list[Mono]:
+    """The speech of a sound in even parts of about WINDOW_S."""
     speech = joined(sound, speaking(sound))
-    if len(speech) < _SHORTEST_S * RATE:
+    if len(speech) < SHORTEST_S * RATE:
         raise InputError(f"a recording holds only {len(speech) / RATE:.1f} s of speech.", remedy="Three are needed.")
-    edges = np.linspace(0, len(speech), max(1, int(len(speech) / (limits.window_s * RATE))) + 1).astype(int)
-    return prints_of([speech[first:last] for first, last in itertools.pairwise(edges.tolist())])
+    edges = np.linspace(0, len(speech), max(1, int(len(speech) / (WINDOW_S * RATE))) + 1).astype(int)
+    return [speech[first:last] for first, last in itertools.pairwise(edges.tolist())]
 
 
 def _shared(one: Mono, other: Mono) -> float:

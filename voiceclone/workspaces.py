@@ -63,6 +63,17 @@ def known(registry: Path, person: str) -> Known:
     return Known(tuple(sorted(folders)), entries.count(None))
 
 
+def everywhere(registry: Path) -> tuple[Path, ...]:
+    """Every workspace that used anybody's voice and is still there, in order of path. Raises as `known` does."""
+    path = registry / FILE
+    if not os.path.lexists(path):
+        return ()
+    with explained("read the list of workspaces", path):
+        entries = [_entry(line) for line in private.read(path).splitlines()]
+    folders = {Path(entry["workspace"]) for entry in entries if entry is not None}
+    return tuple(folder for folder in sorted(folders) if folder.is_dir())
+
+
 def _entry(line: bytes) -> dict[str, str] | None:
     try:
         entry: Any = json.loads(line)

@@ -23,6 +23,7 @@ SAID = (
     "Welcome to the second lesson of this course. Plants turn the light of the sun into energy. "
     "Where in the plant does that happen? It happens in the green leaves, and nowhere else."
 )
+NEWS = "I only read something from a newspaper here. Nobody should take this for a yes to anything."
 USE = {
     "consent": "amara-2026",
     "person": "amara",
@@ -134,7 +135,7 @@ def test_what_proves_nothing_is_refused_and_leaves_no_record(run: Run, lecture_o
     right = read_aloud("slt", text, Path("right.wav"))
     other_words = read_aloud(
         "slt",
-        "I only read something from a newspaper here. Nobody should take this for a yes to anything.",
+        NEWS,
         Path("words.wav"),
     )
     sound, rate = soundfile.read(str(right), dtype="float32")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ def lesson(workspace: Path, name: str, voices: Sequence[Recording]) -> None:
     store, ledger = Store(workspace / "store"), Ledger(f"sqlite:///{workspace / 'ledger.sqlite'}")
     sounds = [heard(voice) for voice in voices]
     ends = [samples(end / 16_000) for end in np.cumsum([0, *map(len, sounds)]).tolist()]
-    spans = [Span(*edges) for edges in zip(ends, ends[1:], strict=False)]
+    spans = [Span(*edges) for edges in pairwise(ends)]
     labels = [f"SPEAKER_{number:02d}" for number in range(len(voices))]
     found = Diarization(
         tuple(Speaker(label, None, span.length_s) for label, span in zip(labels, spans, strict=True)),

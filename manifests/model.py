@@ -96,6 +96,19 @@ class Disclosure(Part):
         return tuple(name for name in ("watermark", "credentials", "tags", "subtitle") if not getattr(self, name))
 
 
+class Ducking(Part):
+    """How the background gives way to the dub, where it does."""
+
+    depth: float = Field(
+        default=15.0,
+        ge=0,
+        le=40,
+        description="Decibels by which it is lowered, at most; 12 to 18 are usual.",
+    )
+    attack: float = Field(default=0.02, ge=0.005, le=2, description="Seconds in which it goes down.")
+    release: float = Field(default=0.4, ge=0.01, le=10, description="Seconds in which it comes back.")
+
+
 class Delivery(Part):
     """What the finished file is."""
 
@@ -108,7 +121,12 @@ class Delivery(Part):
     original_audio: Literal["keep"] = Field(
         default="keep", description="The original track stays in the finished file."
     )
-    background: Literal["auto", "room_tone"] = Field(default="auto", description="What is heard under the dub.")
+    background: Literal["auto", "room_tone", "separate", "duck"] = Field(
+        default="auto",
+        description="What is heard under the dub: the room's own tone, the original without its voice (`separate`, with"
+        " weights), or the original lowered (`duck`); `auto` takes what lets no original voice through.",
+    )
+    ducking: Ducking = Field(default=Ducking(), description="How the background gives way to the dub, where it does.")
     subtitles: tuple[Literal["srt", "embedded"], ...] = Field(
         default=("srt", "embedded"), description="Subtitles as a file beside the video, inside it, or both."
     )

@@ -151,6 +151,24 @@ class Loudness(Part):
     true_peak_dbtp: float | None
 
 
+class Mixing(Part):
+    """How the dub was laid over the original's background; measured before its encoding."""
+
+    profile: str = Field(description="the loudness that was aimed at: `source`, `web`, …")
+    target_lufs: float | None
+    dialogue_lufs: float | None = Field(description="of what sounds while the dub speaks, ungated (BS.1770-1)")
+    largest_step_lu: float | None = Field(description="between a line and the next; null with fewer than two")
+    background: str = Field(description="what lies under the dub for the most part")
+    background_s: dict[str, float] = Field(description="seconds of each kind of background")
+    background_db: float = Field(description="gain of the whole background")
+    lowered_db: float = Field(description="the most by which it gives way to the dub")
+    leakage_db: float | None = Field(
+        description="how loud the original's voice still is in it, against itself; -60: as good as gone;"
+        " null: too little was heard to tell"
+    )
+    limited_db: float = Field(description="the limiter's deepest gain reduction")
+
+
 class Announced(Part):
     """When the dub says it, as heard in the finished file, in a stock voice."""
 
@@ -203,6 +221,7 @@ class Record(Part):
     lines: tuple[RecordLine, ...]
     timing: Timing
     loudness: Loudness
+    mix: Mixing | None = Field(None, exclude_if=_absent)
     disclosure: Disclosure
     engines: dict[Stage, EngineUsed]
     stages: dict[Stage, StageRun]

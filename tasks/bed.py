@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
 from manifests.script import Diarization, Script
 from manifests.spans import RATE, Span, merged
 from manifests.timeline import Timeline
-from tasks.room_tone import HOP, Background, Kind, Read, RoomTone, Sound, complement
+from tasks.ducking import Envelope
+from tasks.leakage import Leakage
+from tasks.room_tone import HOP, Background, Kind, Read, Sound, complement
 
 FADE = RATE * 80 // 1000
 """Original and room tone lead over to each other in 80 ms, with equal power."""
@@ -71,52 +75,136 @@ def _to_quiet(span: Span, background: Background) -> Span:
     return Span(min(span.start, start * HOP), max(span.end, end * HOP))
 
 
+class Under(Protocol):
+    """What lies under the dub in one span, read from its start in pieces of any size."""
+
+    @property
+    def kind(self) -> Kind: ...
+
+    def read(self, count: int) -> Sound:
+        """The next `count` samples, (samples, channels)."""
+        ...
+
+
+class Kept:
+    """The original itself, as it is."""
+
+    kind: Kind = "original"
+
+    def __init__(self, span: Span, original: Read) -> None:
+        self._original = original
+        self._at = span.start
+
+    def read(self, count: int) -> Sound:
+        self._at += count
+        return self._original(self._at - count, count)
+
+
+class Ducked:
+    """The original where the dub speaks over it, and its background where only the original would speak."""
+
+    kind: Kind = "ducked"
+
+    def __init__(self, span: Span, original: Read, tone: Under, dub: Sequence[Span]) -> None:
+        self._span = span
+        self._original = original
+        self._tone = tone
+        self._dub = [part for spoken in dub if (part := spoken.clipped(span)).length]
+        self._at = span.start
+
+    def read(self, count: int) -> Sound:
+        tone = self._tone.read(count)
+        here = Span(self._at, self._at + count)
+        self._at = here.end
+        for spoken in self._dub:
+            if not spoken.overlap(here):
+                continue
+            part = spoken.clipped(here)
+            at = np.arange(part.start, part.end) + 0.5
+            inside = np.minimum(at - spoken.start, spoken.end - at) / max(1, min(FADE, spoken.length // 2))
+            angle = np.minimum(1.0, inside)[:, np.newaxis].astype(np.float32) * np.float32(np.pi / 2)
+            rows = slice(part.start - here.start, part.end - here.start)
+            tone[rows] = self._original(part.start, part.length) * np.sin(angle) + tone[rows] * np.cos(angle)
+        return tone
+
+
 class Bed:
     """Reads the bed from its start, block by block, in blocks of any size."""
 
-    def __init__(self, read: Read, channels: int, spans: Sequence[Span], background: Background, length: int) -> None:
+    def __init__(
+        self,
+        read: Read,
+        spans: Sequence[Span],
+        length: int,
+        *,
+        under: Callable[[Span], Under],
+        lowered: Callable[[Span, Under], float],
+        envelope: Envelope,
+        leakage: Leakage,
+    ) -> None:
+        """`spans` (in order, disjoint) get what `under` says, and are `lowered` by so many decibels."""
         self._read = read
-        self._channels = channels
-        self._spans = list(spans)
-        self._background = background
+        self._spans = deque(spans)
+        self._under = under
+        self._lowered = lowered
+        self._envelope = envelope
+        self._leakage = leakage
         self._length = length
         self._at = 0
-        self._tone: tuple[Span, RoomTone] | None = None
-        self._lengths: dict[Kind, int] = {"room tone": 0, "continued": 0, "silence": 0}
+        self._ready: deque[tuple[Span, Under]] = deque()
+        self._lengths: dict[Kind, int] = {}
 
     def read(self, count: int) -> Sound:
         """The next `count` samples, (samples, channels)."""
         here = Span(self._at, self._at + count)
         out = self._read(here.start, count)
+        original = out.copy()
         self._at = here.end
-        while self._spans and self._spans[0].start < here.end:
-            span = self._spans[0]
+        self._prepare(here.end + self._envelope.reach)
+        while self._ready and self._ready[0][0].start < here.end:
+            span, under = self._ready[0]
             part = span.clipped(here)
-            inside = slice(part.start - here.start, part.end - here.start)
-            tone = self._under(span).read(part.length)
-            for edge in self._fades(span):
-                fading = edge.clipped(part)
-                original, new = self._gains(span, fading)
-                at = slice(fading.start - part.start, fading.end - part.start)
-                kept = out[fading.start - here.start : fading.end - here.start]
-                tone[at] = kept * original + tone[at] * new
-            out[inside] = tone
+            if under.kind != "original":
+                out[part.start - here.start : part.end - here.start] = self._led_over(span, under, part, out, here)
             if span.end > here.end:
                 break
-            self._spans.pop(0)
+            self._ready.popleft()
+        gains = self._envelope.gains(here.start, count)
+        if gains is not None:
+            out *= gains
+        self._leakage.hear(here.start, original, out)
         return out
 
     @property
     def kind(self) -> Kind:
         """What lay in the original's place for the most part so far."""
-        return max(self._lengths, key=lambda kind: self._lengths[kind])
+        return max(self._lengths, key=lambda kind: self._lengths[kind]) if self._lengths else "original"
 
-    def _under(self, span: Span) -> RoomTone:
-        if self._tone is None or self._tone[0] != span:
-            tone = RoomTone(self._background, span, self._channels, self._read)
-            self._tone = span, tone
-            self._lengths[tone.kind] += span.length
-        return self._tone[1]
+    @property
+    def kinds(self) -> dict[Kind, float]:
+        """Seconds of each kind so far."""
+        return {kind: round(length / RATE, 3) for kind, length in self._lengths.items()}
+
+    def _prepare(self, until: int) -> None:
+        """Make ready what starts before an instant: the envelope has to know it."""
+        while self._spans and self._spans[0].start < until:
+            span = self._spans.popleft()
+            under = self._under(span)
+            self._ready.append((span, under))
+            self._envelope.lower(span, self._lowered(span, under))
+            if under.kind != "original":
+                self._lengths[under.kind] = self._lengths.get(under.kind, 0) + span.length
+
+    def _led_over(self, span: Span, under: Under, part: Span, out: Sound, here: Span) -> Sound:
+        """The next part of a span, with the original leading over to it and back."""
+        sound = under.read(part.length)
+        for edge in self._fades(span):
+            fading = edge.clipped(part)
+            original, new = self._gains(span, fading)
+            at = slice(fading.start - part.start, fading.end - part.start)
+            kept = out[fading.start - here.start : fading.end - here.start]
+            sound[at] = kept * original + sound[at] * new
+        return sound
 
     def _fades(self, span: Span) -> tuple[Span, ...]:
         """Where original and room tone lead over: at both ends, but not at the programme's own, where nothing leads."""

@@ -60,6 +60,12 @@ class DubLines:
         for line, wanted in zip(self.lines, levels, strict=True):
             line.gain_db = wanted - line.lufs if np.isfinite(line.lufs) else 0.0
 
+    @property
+    def median_lufs(self) -> float:
+        """Loudness of the median line at its level; -inf where none sounds."""
+        levels = [line.lufs + line.gain_db for line in self.lines if np.isfinite(line.lufs)]
+        return float(np.median(levels)) if levels else float("-inf")
+
     def steps(self, count: int) -> Steps:
         """Power of all lines, at their levels, in each tenth of a second of the programme."""
         out = np.zeros(count)

@@ -9,10 +9,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -22,18 +23,24 @@ from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.announcement import LINE, Announcement, announcement
-from tasks.bed import silenced, spoken
+from tasks.bed import silenced, spoken, without
 from tasks.dub_lines import DubLines, read_take, spread
+from tasks.ducking import Ducking
+from tasks.engines import hdemucs
+from tasks.engines.hdemucs import Separator
 from tasks.headroom import OTHERWISE, headroom_of
+from tasks.leakage import AUDIBLE_DB
 from tasks.levels import FITTED, Target, fitted_gain, line_levels, steps_of, target
 from tasks.limiter import PeakMeter
 from tasks.loudness import PROFILES, Name, Steps, integrated
 from tasks.media import Media
 from tasks.render import Done, Renderer
-from tasks.room_tone import Background
+from tasks.room_tone import Background, Kind
+from tasks.separation import Separation
 from tasks.split import has_centre
-from tasks.stage import Made, Stage, Workbench
+from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.survey import Heard, Original, survey
+from tasks.underlay import Method, Underlay, parts
 from voiceclone import watermark
 
 if TYPE_CHECKING:
@@ -51,7 +58,8 @@ _PASSES = 3
 @dataclass(frozen=True, slots=True)
 class Params:
     loudness: Name = "source"
-    background: Literal["auto", "room_tone"] = "auto"
+    background: Method = "auto"
+    ducking: Ducking = Ducking()  # noqa: RUF009 - frozen
     marked: bool = True
     """Whether the lines get the watermark."""
     container: str = "source"
@@ -85,9 +93,8 @@ class Mix:
     """What the profile asks for: of the programme, or of its speech (`netflix`)."""
     integrated_lufs: float | None
     true_peak_dbtp: float | None
-    background: Literal["original", "room tone", "continued", "silence"]
-    """What lies under the dub for the most part: the original itself (a lesson without lines), noise like the room's,
-    tonal background continued from itself, or nothing, as around the speech of a source that is silent there."""
+    background: Kind
+    """What lies under the dub for the most part."""
     background_gain_db: float
     dub_gain_db: float
     """Gain of all lines beyond what makes each as loud as the one that it replaces."""
@@ -97,6 +104,13 @@ class Mix:
     """Loudness of what sounds while a line is spoken, ungated (BS.1770-1)."""
     largest_step_lu: float | None = None
     """The largest difference in loudness between a line and the next; None with fewer than two."""
+    background_s: dict[Kind, float] = field(default_factory=dict[Kind, float])
+    """Seconds of each kind of background."""
+    lowered_db: float = 0.0
+    """The most by which the background gives way to the dub."""
+    leakage_db: float | None = None
+    """How loud the original's voice still is in the background, measured against itself; -60 is as good as gone, None
+    means that too little was heard to tell."""
     lines: tuple[LineLevel, ...] = ()
     notes: tuple[str, ...] = ()
     announcement: Announcement | None = None
@@ -117,6 +131,9 @@ def mix(
     centre: bool | None = None,
     marked: bool = True,
     headroom: float = OTHERWISE,
+    method: Method = "auto",
+    ducking: Ducking = Ducking(),  # noqa: B008 - frozen
+    separator: Separator | None = None,
     announced: tuple[Announcement, Path] | None = None,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Mix:
@@ -126,7 +143,9 @@ def mix(
     two; None tells it from the number of channels. They carry the watermark where `marked` says so, and so does the
     spoken disclosure, `announced` with its sound, as loud as the median line. `audio` finds a take's sound; `scratch`
     is a folder for the stretched lines (192 kB a second of speech). `headroom` decibels are kept free under the
-    profile's true peak for what encoding adds. A lesson without lines keeps its own sound. Deterministic.
+    profile's true peak for what encoding adds. `method` and `ducking` say what lies under the dub
+    (`tasks.underlay`); without a `separator` nothing is separated. A lesson without lines keeps its own sound.
+    Deterministic.
 
     Raises StageFailed for a placement without a take, and for a programme or a take that is not at 48 kHz;
     EngineUnavailable where the watermark cannot be loaded.
@@ -163,7 +182,32 @@ def mix(
 
         background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
         gone = silenced(diarization, script, timeline, background)
-        renderer = Renderer(original, lines, gone=gone, background=background, aim=aim, headroom=headroom, tell=tell)
+        spans, kept = parts(gone, announced[0].span if announced else None)
+        underlay = Underlay(
+            method=method,
+            ducking=ducking,
+            background=background,
+            steps=heard.steps,
+            read=original.read,
+            channels=original.channels,
+            dub=tuple(placement.span for placement in timeline.placements),
+            kept=kept,
+            separation=Separation(
+                separator.background, hdemucs.RATE, original.read, original.channels, original.length, scratch
+            )
+            if separator
+            else None,
+        )
+        renderer = Renderer(
+            original,
+            lines,
+            spans=spans,
+            underlay=underlay,
+            speech=without(diarization.speech, script.unrecognized, timeline.length),
+            aim=aim,
+            headroom=headroom,
+            tell=tell,
+        )
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
@@ -184,6 +228,9 @@ def mix(
         background_gain_db=round(aim.background_db, 2),
         dub_gain_db=round(gain, 2),
         limited_db=round(done.limited_db, 2),
+        background_s=done.kinds,
+        lowered_db=round(done.lowered_db, 2),
+        leakage_db=None if done.leakage_db is None else round(done.leakage_db, 1),
         dialogue_lufs=_number(done.dialogue_lufs),
         largest_step_lu=_largest_step(lines),
         lines=tuple(
@@ -226,6 +273,10 @@ def _notes(done: Done, aim: Target, background: Background, lines: DubLines) -> 
         yield "the source's background is nowhere heard alone: its quietest moments stand in"
     if done.background == "continued":
         yield "the source's background is tonal: it is continued from itself under the dub"
+    if done.lowered_db >= 1:
+        yield f"the background is lowered by up to {done.lowered_db:.0f} dB while the dub speaks"
+    if done.leakage_db is not None and done.leakage_db > AUDIBLE_DB:
+        yield f"the original's voice is left in the background, {-done.leakage_db:.0f} dB below its own level"
     for line in lines.lines:
         if not np.isfinite(line.lufs):
             yield f"line {line.line} is silent"
@@ -243,14 +294,34 @@ def _number(level: float) -> float | None:
 
 def _params(job: Job) -> Params:
     delivery = job.course.delivery
-    announced = job.language or "" if delivery.disclosure.spoken else ""
-    return Params(delivery.loudness, delivery.background, delivery.disclosure.watermark, delivery.container, announced)
+    return Params(
+        loudness=delivery.loudness,
+        background=delivery.background,
+        ducking=Ducking(delivery.ducking.depth, delivery.ducking.attack, delivery.ducking.release),
+        marked=delivery.disclosure.watermark,
+        container=delivery.container,
+        announced=(job.language or "") if delivery.disclosure.spoken else "",
+    )
+
+
+def _engine(job: Job) -> Engine | None:
+    """Who separates, where somebody may."""
+    path = hdemucs.weights() if job.course.delivery.background in ("auto", "separate") else None
+    return Engine("hdemucs", version("torchaudio"), hdemucs.digest(path)) if path else None
+
+
+def _check(job: Job) -> None:
+    if job.course.delivery.background == "separate":
+        hdemucs.check()
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     """The stage: see `mix`."""
     media = load(Media, inputs["split/media.json"])
     script, timeline = load(Script, inputs["transcribe/script.json"]), load(Timeline, inputs["place/timeline.json"])
+    path = hdemucs.weights() if params.background in ("auto", "separate") else None
+    if params.background == "separate":
+        hdemucs.check()
     told = announcement(params.announced, script, timeline, bench.store) if params.announced else None
     with watermark.threads(bench.cores) if params.marked else nullcontext():
         result = mix(
@@ -266,6 +337,9 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
             centre=has_centre(media.dubbed),
             marked=params.marked,
             headroom=headroom_of(media, params.container),
+            method=params.background,
+            ducking=params.ducking,
+            separator=Separator.load(path) if path else None,
             announced=(told, bench.store.get(told.audio)) if told else None,
             tell=bench.tell,
         )
@@ -291,4 +365,6 @@ STAGE = Stage(
     makes=("dub.flac", "mix.json"),
     params=_params,
     run=run,
+    engine=_engine,
+    check=_check,
 )

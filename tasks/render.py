@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from manifests.spans import RATE, Span
 from tasks.bed import Bed
 from tasks.dub_lines import DubLines
+from tasks.ducking import Envelope
+from tasks.leakage import Leakage
 from tasks.levels import Target, dialogue, loudness, steps_of
 from tasks.limiter import Limiter, PeakMeter
-from tasks.loudness import STEP, Meter, Steps
-from tasks.room_tone import HOP, Background, Sound
+from tasks.loudness import Meter, Steps
+from tasks.room_tone import Kind, Sound
 from tasks.survey import BLOCK, Original
+from tasks.underlay import Underlay
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,11 @@ class Done:
     steps: Steps
     true_peak_dbtp: float
     limited_db: float
-    background: Literal["room tone", "continued", "silence"]
+    background: Kind
+    kinds: dict[Kind, float]
+    """Seconds of each kind."""
+    lowered_db: float
+    leakage_db: float | None
 
 
 class Renderer:
@@ -39,16 +45,18 @@ class Renderer:
         original: Original,
         lines: DubLines,
         *,
-        gone: Sequence[Span],
-        background: Background,
+        spans: Sequence[Span],
+        underlay: Underlay,
+        speech: Sequence[Span],
         aim: Target,
         headroom: float,
         tell: Callable[[float], None],
     ) -> None:
         self._original = original
         self._lines = lines
-        self._gone = gone
-        self._background = background
+        self._spans = spans
+        self._underlay = underlay
+        self._speech = speech
         self._aim = aim
         self._ceiling = aim.profile.peak_dbtp - headroom
         self._tell = tell
@@ -56,10 +64,9 @@ class Renderer:
     def expected_bed(self, steps: Steps) -> Steps:
         """Power of the bed as far as it can be told without making it."""
         bed = steps.copy()
-        for span in self._gone:
-            moments = np.concatenate(self._background.moments(span))
-            under = steps[np.minimum(moments * HOP // STEP, len(steps) - 1)] if len(moments) else np.zeros(1)
-            bed[steps_of(span.start, span.end)] = under.mean()
+        for span in self._spans:
+            if span not in self._underlay.kept:
+                bed[steps_of(span.start, span.end)] = self._underlay.power(span)
         return bed * 10 ** (self._aim.background_db / 10)
 
     def render(self, out: Path, gain_db: float) -> Done:
@@ -67,7 +74,17 @@ class Renderer:
         import soundfile
 
         original, aim = self._original, self._aim
-        bed = Bed(original.read, original.channels, self._gone, self._background, original.length)
+        voice = self._lines.median_lufs + gain_db
+        envelope, leakage = Envelope(self._underlay.ducking), Leakage(self._speech)
+        bed = Bed(
+            original.read,
+            self._spans,
+            original.length,
+            under=self._underlay.under,
+            lowered=lambda span, under: self._underlay.lowered(span, under, voice, aim.background_db),
+            envelope=envelope,
+            leakage=leakage,
+        )
         limiter = Limiter(original.channels, self._ceiling)
         meter, peak = Meter(original.channels), PeakMeter()
         level = np.float32(10 ** (aim.background_db / 20))
@@ -92,4 +109,7 @@ class Renderer:
             true_peak_dbtp=peak.dbtp,
             limited_db=limiter.deepest_db,
             background=bed.kind,
+            kinds=bed.kinds,
+            lowered_db=envelope.deepest_db,
+            leakage_db=leakage.db,
         )

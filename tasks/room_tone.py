@@ -30,8 +30,9 @@ Sound = NDArray[np.float32]
 Read = Callable[[int, int], Sound]
 """Reads the original from a sample, for a number of samples."""
 
-Kind = Literal["room tone", "continued", "silence"]
-"""Noise like the room's; tonal background continued from itself; nothing."""
+Kind = Literal["original", "room tone", "continued", "silence", "separated", "ducked"]
+"""What lies under the dub: the original itself; noise like the room's; tonal background continued from itself; nothing;
+the original without its voice, as a separator hears it; the original, lowered."""
 
 FRAME = 8192
 HOP = FRAME // 2

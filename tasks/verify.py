@@ -27,6 +27,7 @@ from manifests.record import (
     LineTake,
     LineVoice,
     Loudness,
+    Mixing,
     Output,
     Placed,
     Problem,
@@ -129,6 +130,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         lines=lines,
         timing=timing(evidence.script, evidence.takes, evidence.timeline),
         loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
+        mix=_mixing(evidence.mix),
         disclosure=disclosed,
         engines=dict(_engines(bench.history)),
         stages={
@@ -269,6 +271,21 @@ def _shown(subtitles: Path, language: str) -> bool:
     alone = "".join(row for cue in first_cues for row in cue)
     joined = "".join(row for cue in first_cues for row in cue[:1])
     return says_so(alone, language) or says_so(joined, language)
+
+
+def _mixing(mix: Mix) -> Mixing:
+    return Mixing(
+        profile=mix.profile,
+        target_lufs=mix.target_lufs,
+        dialogue_lufs=mix.dialogue_lufs,
+        largest_step_lu=mix.largest_step_lu,
+        background=mix.background,
+        background_s=dict[str, float](mix.background_s),
+        background_db=mix.background_gain_db,
+        lowered_db=mix.lowered_db,
+        leakage_db=mix.leakage_db,
+        limited_db=mix.limited_db,
+    )
 
 
 def _announced(told: Announcement | None, heard: Heard) -> Announced | None:

@@ -16,7 +16,7 @@ def keys_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUB_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
         patch.setenv("DUB_CONSENT", str(tmp_path_factory.mktemp("consents") / "consent"))
-        for name in ("DUB_SIGNING_CHAIN", "DUB_SIGNING_KEY"):
+        for name in ("DUB_SIGNING_CHAIN", "DUB_SIGNING_KEY", "DUB_MODELS"):
             patch.delenv(name, raising=False)
         yield
 

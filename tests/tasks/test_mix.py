@@ -18,6 +18,7 @@ from manifests.errors import StageFailed
 from manifests.script import Diarization, Script, Utterance, Voice
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
+from tasks.ducking import Ducking
 from tasks.mix import Mix, mix
 
 Sound = NDArray[np.float32]
@@ -78,7 +79,7 @@ class Lesson:
         )
         sound, rate = soundfile.read(out, dtype="float32", always_2d=True)
         assert rate == RATE
-        return made, sound
+        return made, np.asarray(sound, np.float32)
 
 
 def lesson(
@@ -166,6 +167,8 @@ def test_the_originals_voice_is_gone_and_its_room_stays(tmp_path: Path) -> None:
     assert likeness(out[rest, 0], made.speech[rest]) < 0.1
     during = slice(round(1.1 * RATE), round(3.2 * RATE))
     assert likeness(out[during, 0], made.speech[during]) < 0.3
+    assert result.leakage_db is not None
+    assert result.leakage_db < -45
     assert result.background == "room tone"
     assert not result.notes
 
@@ -205,13 +208,19 @@ def test_room_tone_has_the_rooms_spectrum_and_no_period(tmp_path: Path) -> None:
     assert abs(np.corrcoef(tone[:, 0], tone[:, 1])[0, 1]) < 0.1
 
 
+def pad(seconds: float, level_db: float = -32.2) -> Sound:
+    """A pad of music in stereo: three notes, swelling a little."""
+    at = np.arange(round(seconds * RATE)) / RATE
+    sound = sum(np.sin(2 * np.pi * hertz * at) for hertz in (220, 277.2, 329.6)) * (0.8 + 0.2 * np.sin(1.9 * at))
+    sound *= 10 ** (level_db / 20) / np.sqrt(np.mean(sound**2))
+    return np.stack([sound, sound], axis=1).astype(np.float32)
+
+
 def test_a_tonal_background_is_continued(tmp_path: Path) -> None:
     """A pad of music goes on under the dub: same notes, no hole, and the mix says so."""
-    at = np.arange(10 * RATE) / RATE
-    pad = sum(0.02 * np.sin(2 * np.pi * hertz * at) for hertz in (220, 277.2, 329.6))
-    background = np.stack([pad, pad], axis=1).astype(np.float32)
+    background = pad(10)
     made = lesson(tmp_path, background, spoken=((1.0, 5.5), (6.5, 9.0)))
-    result, out = made.mixed()
+    result, out = made.mixed(method="room_tone")
     rest = out[round(3.6 * RATE) : round(5.5 * RATE)]
     assert result.background == "continued"
     assert db(rest) == pytest.approx(db(background), abs=1.5)
@@ -219,6 +228,53 @@ def test_a_tonal_background_is_continued(tmp_path: Path) -> None:
     assert max(levels) - min(levels) < 6
     spectrum = np.abs(np.fft.rfft(rest[:RATE, 0] * np.hanning(RATE)))
     assert {int(peak) for peak in np.argsort(spectrum)[-3:]} <= set(range(218, 223)) | {276, 277, 278, 329, 330, 331}
+
+
+def test_loud_music_gives_way_to_the_dub_and_comes_back(tmp_path: Path) -> None:
+    """A pad 8 dB under a quiet talk lies 20 LU under the dub and through its short pauses, is the source's own again
+    within half a second where nobody speaks for long, and never jumps."""
+    made = lesson(tmp_path, pad(16, -38), spoken=((1.0, 4.0), (5.0, 8.0)), gain=0.2)
+    result, out = made.mixed()
+    lines = [db(out[p.span.start : p.span.end]) for p in made.timeline.placements]
+    assert db(made.source[RATE : 4 * RATE]) < -26
+    for pause in ((3.6, 4.9), (7.6, 8.1)):
+        assert db(out[round(pause[0] * RATE) : round(pause[1] * RATE)]) < min(lines) - 12
+    far = slice(round(8.9 * RATE), None)
+    np.testing.assert_allclose(out[far], made.source[far], atol=2e-6)
+    np.testing.assert_allclose(out[: RATE // 2], made.source[: RATE // 2], atol=2e-6)
+    assert 8 < result.lowered_db < 15
+    assert result.leakage_db is not None
+    assert result.leakage_db < -40
+    levels = np.array([db(out[start : start + 2_400]) for start in range(round(7.6 * RATE), round(9.5 * RATE), 2_400)])
+    assert np.abs(np.diff(levels)).max() < 4
+
+
+def test_a_noisy_room_is_never_lowered(tmp_path: Path) -> None:
+    """It would be heard to breathe with every line."""
+    made = lesson(tmp_path, noise(10, 1, -32), spoken=((1.0, 4.0), (6.0, 9.0)), gain=0.5)
+    result, out = made.mixed()
+    assert result.lowered_db == 0
+    assert db(out[round(3.6 * RATE) : round(5.4 * RATE)]) == pytest.approx(-32, abs=1)
+
+
+def test_duck_keeps_the_original_under_the_dub_and_nowhere_else(tmp_path: Path) -> None:
+    """Fifteen decibels down while the dub speaks over it; where the original would speak alone there is its room. The
+    mix measures the voice that is left, and says so."""
+    made = lesson(tmp_path, noise(12, 1, -60), spoken=((1.0, 6.0), (7.5, 11.0)))
+    result, out = made.mixed(method="duck")
+    during = slice(round(1.3 * RATE), round(3.2 * RATE))
+    take = made.dub[during.start - RATE : during.stop - RATE]
+    without_dub = out[during, 0] - take * float(take @ out[during, 0] / (take @ take))
+    original = made.speech[during]
+    gain = float(original @ without_dub / (original @ original))
+    assert 20 * np.log10(abs(gain)) == pytest.approx(-15, abs=1.5)
+    rest = slice(round(3.5 * RATE), round(5.9 * RATE))
+    assert likeness(out[rest, 0], made.speech[rest]) < 0.1
+    assert result.background == "ducked"
+    assert result.leakage_db is not None
+    assert -24 < result.leakage_db < -15
+    assert any("the original's voice is left" in note for note in result.notes)
+    assert made.mixed(method="duck", ducking=Ducking(depth_db=24))[0].lowered_db == 24
 
 
 def test_digital_silence_stays_digital_silence(tmp_path: Path) -> None:

@@ -205,6 +205,13 @@ def test_loudness_is_measured_on_the_finished_file(whole: Target) -> None:
     assert loudness.true_peak_dbtp == pytest.approx(-20, abs=1)
 
 
+def test_the_record_says_what_lies_under_the_dub(whole: Target) -> None:
+    """As the mix measured it, before the encoding."""
+    mixing = whole.record().mix
+    assert mixing is not None
+    assert (mixing.profile, mixing.target_lufs, mixing.background) == ("web", -16.0, "room tone")
+
+
 def test_nothing_is_disclosed_where_nothing_was_marked(whole: Target) -> None:
     """A plain file has no mark that could be heard, no credentials, no notice."""
     disclosed = whole.record().disclosure

@@ -1,0 +1,109 @@
+"""Separation by Hybrid Demucs (torchaudio's, MIT): everything that is not a voice.
+
+Its weights are not ours to give: they are read from the folder that `DUB_MODELS` names, under the names that torchaudio
+publishes them by. They were trained on music (MUSDB and 150 songs more), where a voice sings: of speech over effects
+some is left. The network's sizes are read off the weights, so a smaller one under the same name works too.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from threading import Lock
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from manifests.errors import EngineUnavailable
+from manifests.store import file_sha256
+
+if TYPE_CHECKING:
+    import torch
+
+RATE = 44_100
+"""Samples a second that the network hears."""
+
+FILES = ("hdemucs_high_trained.pt", "hdemucs_high_musdbhq_only.pt")
+"""Names of the weights, the better first."""
+
+_lock = Lock()
+
+
+def weights() -> Path | None:
+    """The weights, where they are there."""
+    folder = os.environ.get("DUB_MODELS")
+    if not folder:
+        return None
+    paths = (Path(folder).expanduser() / name for name in FILES)
+    return next((path for path in paths if path.is_file()), None)
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of weights; read once a process as long as the file stays as it is."""
+    standing = path.stat()
+    return _digest(path, standing.st_size, standing.st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _digest(path: Path, size: int, changed: int) -> str:
+    return file_sha256(path)
+
+
+def check() -> None:
+    """Raise EngineUnavailable where there are no weights."""
+    if weights() is None:
+        raise EngineUnavailable(
+            "the background cannot be separated: Hybrid Demucs' weights are not here.",
+            remedy=f"Put {FILES[0]} (torchaudio's HDEMUCS_HIGH_MUSDB_PLUS) into a folder, and set DUB_MODELS to it;"
+            " or set `delivery: {background: auto}`.",
+        )
+
+
+@dataclass(frozen=True)
+class Separator:
+    """The network, in inference."""
+
+    net: Any
+    voices: int
+    """The number of the source that is the voice: the last one (drums, bass, other, vocals)."""
+
+    @classmethod
+    def load(cls, path: Path) -> Separator:
+        """From a file of weights. Raises EngineUnavailable where it holds none of this network."""
+        return _loaded(path, digest(path))
+
+    def background(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Everything but the voice: (sounds, 2, samples) at `RATE` to the same shape. Silence stays silence."""
+        import torch
+
+        with _lock, torch.inference_mode():
+            sources: torch.Tensor = self.net(torch.from_numpy(sounds))
+            heard = sources.sum(dim=1) - sources[:, self.voices]
+        out = heard.numpy().astype(np.float32)
+        out[~np.any(sounds, axis=(1, 2))] = 0.0
+        return out
+
+
+@lru_cache(maxsize=1)
+def _loaded(path: Path, sha256: str) -> Separator:
+    import torch
+    from torchaudio.models import HDemucs
+
+    try:
+        state: Mapping[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        channels = state["time_encoder.0.conv.weight"].shape[0]
+        depth = len({name.split(".")[1] for name in state if name.startswith("freq_encoder.")})
+        sources = state[f"freq_decoder.{depth - 1}.conv_tr.weight"].shape[1] // 4  # of two complex channels each
+        bins = state["freq_emb.embedding.weight"].shape[0]  # what the first stride of four leaves
+        net = HDemucs([str(number) for number in range(sources)], channels=channels, nfft=8 * bins, depth=depth)
+        net.load_state_dict(dict(state))
+    except Exception as error:  # whatever is wrong with the file, nothing can be separated with it
+        raise EngineUnavailable(
+            f"{path.name} holds no weights of Hybrid Demucs: {type(error).__name__}: {str(error)[:200]}.",
+            remedy=f"Fetch {path.name} anew, or take it out of the folder that DUB_MODELS names.",
+        ) from error
+    return Separator(net.eval(), sources - 1)

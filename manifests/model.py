@@ -126,7 +126,7 @@ class Delivery(Part):
         description="What is heard under the dub: the room's own tone, the original without its voice (`separate`, with"
         " weights), or the original lowered (`duck`); `auto` takes what lets no original voice through.",
     )
-    ducking: Ducking = Field(default=Ducking(), description="How the background gives way to the dub, where it does.")
+    ducking: Ducking = Field(default=Ducking(), description="How far and how fast the background gives way to the dub.")
     subtitles: tuple[Literal["srt", "embedded"], ...] = Field(
         default=("srt", "embedded"), description="Subtitles as a file beside the video, inside it, or both."
     )

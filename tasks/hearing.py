@@ -24,6 +24,9 @@ STEP = 480
 
 SILENT_DBFS = -120.0
 
+AUDIBLE_DBFS = -50.0
+"""Speech that is quieter than this on average is not heard."""
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:

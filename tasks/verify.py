@@ -21,13 +21,11 @@ from manifests.model import Job
 from manifests.model import Stage as StageName
 from manifests.record import (
     SCHEMA_VERSION,
-    Announced,
     Disclosure,
     EngineUsed,
     LineTake,
     LineVoice,
     Loudness,
-    Mixing,
     Output,
     Placed,
     Problem,
@@ -43,11 +41,11 @@ from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, loa
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Placement, Take, Takes, Timeline
-from tasks.announcement import Announcement
 from tasks.disclosure import TAG, says_so
-from tasks.hearing import Heard, hear
+from tasks.hearing import AUDIBLE_DBFS, Heard, hear
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
+from tasks.mix_record import announced, mix_notes, mixing
 from tasks.remux import Delivery
 from tasks.stage import Made, Stage, Workbench
 from tasks.timing import timing
@@ -55,9 +53,6 @@ from voiceclone import chain, credentials
 from voiceclone.inspection import tags_of
 from voiceclone.listening import score_file
 from voiceclone.watermark import MARKED
-
-AUDIBLE_DBFS = -50.0
-"""A placed line that is quieter than this on average is not heard."""
 
 SHORT = samples(0.08)
 """How much shorter or longer than its source a finished file may be."""
@@ -130,7 +125,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         lines=lines,
         timing=timing(evidence.script, evidence.takes, evidence.timeline),
         loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
-        mix=_mixing(evidence.mix),
+        mix=mixing(evidence.mix),
         disclosure=disclosed,
         engines=dict(_engines(bench.history)),
         stages={
@@ -258,7 +253,7 @@ def disclosure(params: Params, evidence: Evidence, made: Media, track: int, hear
         watermark_score=score_file(finished, track, duration_s=made.duration / RATE) if marked else None,
         content_credentials=credentials.read(finished, chain.anchors()).state,
         container_tag=says_so(tags_of(finished).get(TAG, ""), params.language),
-        spoken=_announced(evidence.mix.announcement, heard) or False,
+        spoken=announced(evidence.mix, heard) or False,
         shown=any(_shown(Path(path), params.language) for path in evidence.delivery.subtitles),
         switched_off=params.switched_off,
         reason=params.reason,
@@ -271,28 +266,6 @@ def _shown(subtitles: Path, language: str) -> bool:
     alone = "".join(row for cue in first_cues for row in cue)
     joined = "".join(row for cue in first_cues for row in cue[:1])
     return says_so(alone, language) or says_so(joined, language)
-
-
-def _mixing(mix: Mix) -> Mixing:
-    return Mixing(
-        profile=mix.profile,
-        target_lufs=mix.target_lufs,
-        dialogue_lufs=mix.dialogue_lufs,
-        largest_step_lu=mix.largest_step_lu,
-        background=mix.background,
-        background_s=dict[str, float](mix.background_s),
-        background_db=mix.background_gain_db,
-        lowered_db=mix.lowered_db,
-        leakage_db=mix.leakage_db,
-        limited_db=mix.limited_db,
-    )
-
-
-def _announced(told: Announcement | None, heard: Heard) -> Announced | None:
-    """When the spoken disclosure is heard, if it is."""
-    if told is None or told.span is None or heard.level(told.span) < AUDIBLE_DBFS:
-        return None
-    return Announced(start=told.span.start_s, end=told.span.end_s, rate=round(told.rate or 1.0, 6), voice=told.voice)
 
 
 def _faint(disclosed: Disclosure) -> Iterator[str]:
@@ -322,10 +295,8 @@ def publish(text: str, path: Path) -> None:
 
 
 def _notes(evidence: Evidence) -> Iterator[str]:
-    if (told := evidence.mix.announcement) is not None and told.span is None:
-        yield f"the disclosure is not spoken: no pause holds its {seconds(told.length):.1f} s; the subtitles show it"
     yield from evidence.delivery.notes
-    yield from evidence.mix.notes
+    yield from mix_notes(evidence.mix)
     for span in evidence.script.unrecognized:
         yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
 

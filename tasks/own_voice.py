@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from voiceclone.registry import Registry
 
 ENGINE = "adaptive"
-VERSION = 1
+VERSION = 2
 """Changes when the same clips would make another voice."""
 
 MOST_S = 60.0

@@ -252,6 +252,24 @@ def test_too_little_speech_is_refused() -> None:
         train([Clip(sound, rate, LEARNT[0]), Clip(sound, rate, "…")], "en", "es")
 
 
+def test_words_that_were_not_said_make_no_voice() -> None:
+    """A voice learnt from them would be similar and babble: each clip here has the next one's words."""
+    said = [*LEARNT, MORE[0]]
+    wrong = [Clip(*flite("slt", text), other) for text, other in zip(said, [*said[1:], said[0]], strict=True)]
+    with pytest.raises(InputError, match="the words of the clips are not what is said in them"):
+        train(wrong, "en", "en", steps=1)
+
+
+def test_a_clip_with_other_words_is_left_out() -> None:
+    """The others make the voice, and a short answer, which tells nothing by the order of its words, stays."""
+    said = [*LEARNT, MORE[0], "Yes, exactly."]
+    texts = [*said[:2], "Nobody ever mentioned any of these seven things before lunch.", *said[3:]]
+    heard = [Clip(*flite("rms", text), other) for text, other in zip(said, texts, strict=True)]
+    voice = train(heard, "en", "en", steps=1)
+    length = sum(len(clip.audio) / clip.rate for number, clip in enumerate(heard) if number != 2)
+    assert voice.seconds == pytest.approx(length, abs=0.1)
+
+
 def test_a_voice_speaks_no_other_language_than_the_one_it_was_trained_for(
     amara: TrainedVoice, ben: TrainedVoice
 ) -> None:

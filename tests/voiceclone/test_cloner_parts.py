@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from manifests.errors import EngineUnavailable, InputError
 from voiceclone.cloner.alignment import warp
-from voiceclone.cloner.analysis import RATE, active, levelled, person_frames, prepared, source_frames
+from voiceclone.cloner.analysis import RATE, active, levelled, person_frames, pitch_range, prepared, source_frames
 from voiceclone.cloner.colour import correction
 from voiceclone.cloner.phones import articulation, by_frame, is_pause
 from voiceclone.cloner.refinement import Refinement, stress, timing
@@ -97,6 +97,29 @@ def test_voice_is_told_from_noise() -> None:
     assert (frames.f0[:80] > 0).mean() < 0.05
     assert active(frames.cepstrum)[120:280].all()
     assert len(source_frames(prepared(faint, RATE))) == 101
+
+
+def test_the_range_of_pitch_is_the_persons_and_not_a_single_clips() -> None:
+    """A low voice of 80 Hz, with a clip too short to tell: it is heard between 48 and 132 Hz, in that clip too."""
+    times = np.arange(RATE) / RATE
+    buzz = 0.2 * sum(np.sin(2 * np.pi * 80 * k * times) / k for k in range(1, 40))
+    usual, short = prepared(buzz, RATE), prepared(buzz[: RATE // 20], RATE)
+    assert pitch_range([short]) == (60, 420)
+    low, high = pitch_range([usual, short])
+    assert low == pytest.approx(50, abs=2)
+    assert high == pytest.approx(132, abs=3)
+    faint = 0.001 * np.random.default_rng(0).standard_normal(RATE // 2)
+    f0 = person_frames(prepared(np.concatenate([faint, buzz, faint]), RATE), (low, high)).f0
+    assert np.median(f0[f0 > 0]) == pytest.approx(80, rel=0.02)
+
+
+def test_a_voice_below_65_hz_has_a_steady_spectrum() -> None:
+    """A buzz at 58 Hz, as in the creak of a low voice, does not change from frame to frame."""
+    times = np.arange(RATE) / RATE
+    buzz = 0.2 * sum(np.sin(2 * np.pi * 58 * k * times) / k for k in range(1, 60))
+    frames = source_frames(prepared(buzz, RATE))
+    assert np.median(frames.f0[60:140]) == pytest.approx(58, rel=0.01)
+    assert frames.cepstrum[60:140].std(axis=0).max() < 0.1
 
 
 def test_the_vocoders_colour_is_measured_and_undone() -> None:

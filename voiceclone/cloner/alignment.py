@@ -62,6 +62,29 @@ def align(readings: Sequence[Reading], person: Sequence[Frames], statistics: Sta
     return Alignment(tuple(pairs), float(np.mean([cost for _, cost in found])))
 
 
+def fits(alignment: Alignment, backwards: Sequence[Reading], statistics: Statistics) -> Array:
+    """How much better each clip's words fit than the same words from the last to the first, in units of `cost`.
+
+    Words that were said fit better by half a unit and more, other words no better than backwards, whoever speaks and
+    however clearly, which the cost itself does not tell. The map for a clip is learnt from the other clips: one that
+    was learnt from it would fit whatever it was told to.
+    """
+    rows = [_inputs(pair.source, statistics)[pair.path] for pair in alignment.pairs]
+    grams = [row.T @ row for row in rows]
+    answers = [row.T @ pair.person.cepstrum for row, pair in zip(rows, alignment.pairs, strict=True)]
+    all_grams, all_answers = np.sum(grams, axis=0), np.sum(answers, axis=0)
+    found: list[float] = []
+    for pair, other, gram, answer in zip(alignment.pairs, backwards, grams, answers, strict=True):
+        mapping = np.linalg.solve(all_grams - gram + _RIDGE * np.eye(len(gram)), all_answers - answer)
+        person = _person_terms(pair.person.cepstrum, statistics)
+        forth, back = (
+            warp(_person_terms(_inputs(said, statistics) @ mapping, statistics), person)[1]
+            for said in (pair.source, other)
+        )
+        found.append(back - forth)
+    return np.array(found)
+
+
 def warp(source: Array, person: Array) -> tuple[Array, float]:
     """The source's frame, not rounded, for each of the person's, and the mean distance on the way.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -32,6 +33,8 @@ FLOOR = 3e-4
 """RMS of the white noise under everything: without it, bands that a lossy codec emptied are read as infinitely deep."""
 PEAK = 0.97
 
+_LOWEST = 3.0 * RATE / (FFT - 3) + 0.5
+"""Hz: below, CheapTrick's window does not fit FFT, and it takes F0 for 500 Hz, whose envelope shows the harmonics."""
 _OUTLIER = 0.55
 """Distance from the median log F0 beyond which a frame is an octave error."""
 
@@ -84,13 +87,14 @@ def levelled(sound: Array) -> Array:
     return sound * (10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(loud**2)))
 
 
-def person_frames(sound: Array) -> Frames:
+def person_frames(sound: Array, pitch: tuple[float, float] | None = None) -> Frames:
     """Frames of a recording of a person, as `prepared`: a careful F0 within the person's own range, and strict voicing.
 
+    The range is `pitch_range`'s, of everything that is known of the person; of this sound alone where none is given.
     Harvest alone takes room sound after a phrase for voice: a frame counts as voiced where D4C's "love train" hears
     harmonics too and the level is in the upper three quarters.
     """
-    low, high = _f0_range(sound)
+    low, high = pitch or pitch_range([sound])
     vocoder: Any = world()
     f0, times = vocoder.harvest(sound, RATE, f0_floor=low, f0_ceil=high, frame_period=1000 * FRAME_S)
     frames, harmonic = _analysed(sound, f0, times)
@@ -109,19 +113,25 @@ def _analysed(sound: Array, f0: Array, times: Array) -> tuple[Frames, Flags]:
     """The frames, and which of them hold harmonics."""
     vocoder: Any = world()
     f0 = vocoder.stonemask(sound, f0, times, RATE)
-    envelope = vocoder.cheaptrick(sound, f0, times, RATE, fft_size=FFT)
+    envelope = vocoder.cheaptrick(sound, np.where(f0 > 0, np.maximum(f0, _LOWEST), 0.0), times, RATE, fft_size=FFT)
     aperiodicity = vocoder.d4c(sound, f0, times, RATE, fft_size=FFT)
     harmonic = aperiodicity[:, 20:200].min(axis=1) < 0.99
     cepstrum = vocoder.code_spectral_envelope(envelope, RATE, ORDER)
     return Frames(f0, cepstrum, vocoder.code_aperiodicity(aperiodicity, RATE)), harmonic
 
 
-def _f0_range(sound: Array) -> tuple[float, float]:
-    """Where this person's F0 lies, from a quick first pass (De Looze and Hirst 2008)."""
+def pitch_range(sounds: Sequence[Array]) -> tuple[float, float]:
+    """Where a person's F0 lies in Hz, from a quick first pass over what they say (De Looze and Hirst 2008).
+
+    Of many utterances together it is surer than of each: one that is all creak or all noise has no range of its own.
+    """
     vocoder: Any = world()
-    f0, times = vocoder.dio(sound, RATE, f0_floor=60, f0_ceil=420, frame_period=1000 * FRAME_S)
-    f0 = vocoder.stonemask(sound, f0, times, RATE)
-    voiced = f0[f0 > 0]
+    found: list[Array] = []
+    for sound in sounds:
+        f0, times = vocoder.dio(sound, RATE, f0_floor=50, f0_ceil=420, frame_period=1000 * FRAME_S)
+        f0 = vocoder.stonemask(sound, f0, times, RATE)
+        found.append(f0[f0 > 0])
+    voiced = np.concatenate(found)
     if len(voiced) < 20:
         return 60.0, 420.0
     low, high = np.percentile(voiced, [25, 75])

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from manifests import languages, load, rules
+from manifests import cues, languages, load, rules
 from manifests.document import At
 from manifests.errors import Finding, InputError, ManifestError
 from manifests.faults import Fault
@@ -36,14 +36,23 @@ def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
 
 
 def check_media(manifest: Path, course: Course, out: Path | None = None) -> list[Finding]:
-    """Media files that are missing, empty or unreadable, and whatever `jobs` would raise, by file and line."""
+    """Media and caption files that are missing, empty or unreadable, and whatever `jobs` would raise, by file and line.
+
+    What is wrong inside a caption file is told by its own lines.
+    """
     placed, faults = _resolve(manifest, course, out)
+    inside: list[Finding] = []
     lost = 0
     for at, job in placed:
         if message := _media_fault(job, suggest=lost < MOST_SUGGESTIONS):
             faults.append(Fault(at, message))
             lost += 1
-    return _findings(manifest, faults)
+        if job.lesson.captions is not None:
+            try:
+                inside += cues.read(job.manifest.parent / job.lesson.captions).findings
+            except InputError as error:
+                faults.append(Fault((*at[:-1], "captions"), str(error)))
+    return [*_findings(manifest, faults), *inside]
 
 
 def targets(jobs: Iterable[Job]) -> list[Job]:
@@ -103,6 +112,9 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
             faults.append(Fault(at, f"no file matches `{lesson.media}`, relative to {path.parent}."))
         if lesson.id is not None and len(found) > 1:
             faults.append(Fault(("lessons", index, "id"), f"one `id` for {len(found)} files; leave it out of a glob."))
+            continue
+        if lesson.captions is not None and len(found) > 1:
+            faults.append(Fault(("lessons", index, "captions"), f"one caption file for {len(found)} media files."))
             continue
         for media in found:
             name = lesson.id if lesson.id is not None else media.stem

@@ -58,7 +58,6 @@ ROWS: Final[tuple[Row, ...]] = (
     Row(("glossary",), _given, "glossaries; leave the key out"),
     Row(("quality",), _given, "quality gates; leave the key out"),
     Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
-    Row(("lessons", "*", "captions"), _given, "captions; leave the key out, and the lesson is recognized by ear"),
     Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
 )
 

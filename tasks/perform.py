@@ -10,7 +10,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from manifests.errors import ConsentRefused, DubError, EngineUnavailable, MediaError, StageFailed, StoreError
+from manifests.errors import (
+    ConsentRefused,
+    DubError,
+    EngineUnavailable,
+    InputError,
+    MediaError,
+    StageFailed,
+    StoreError,
+)
 from manifests.model import Job
 from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
@@ -56,13 +64,25 @@ def media_seconds(products: Products) -> float | None:
 def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
     """The stage's key for this job, and the digests of its inputs by name.
 
-    Raises MediaError for a source that cannot be read, InputError for one that changes while it is.
+    Raises MediaError for a source that cannot be read, InputError for a given file that cannot, and for one that
+    changes while it is read.
     """
     digests = {
         name: _source_digest(job, workspace) if name == "source" else Ref.named(products.objects[name]).digest
         for name in stage.needs
     }
+    digests |= {name: _given_digest(path, workspace) for name, path in stage.given(job).items()}
     return stage.key(job, digests), digests
+
+
+def _given_digest(path: Path, workspace: Workspace) -> str:
+    try:
+        return workspace.digests.of(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be read: {error.strerror or error}.",
+            remedy="Mend its name in the manifest, or copy it again.",
+        ) from error
 
 
 def _source_digest(job: Job, workspace: Workspace) -> str:
@@ -166,6 +186,7 @@ def _run(
 ) -> Commit:
     store = workspace.store
     inputs = {name: job.media if name == "source" else store.get(products.objects[name]) for name in stage.needs}
+    inputs |= stage.given(job)
     history = {
         name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
         for name, outcome in products.outcomes.items()

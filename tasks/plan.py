@@ -126,7 +126,7 @@ def _why(
     if commit is None or "made_from" not in commit.notes:
         return "what it depends on changed"
     was: dict[str, Any] = commit.notes["made_from"]
-    changed = [name for name in stage.needs if was["inputs"].get(name) != digests[name]]
+    changed = [name for name in (*stage.needs, *stage.given(job)) if was["inputs"].get(name) != digests[name]]
     if changed:
         return f"{', '.join(changed)} changed"
     if was["version"] != stage.version:

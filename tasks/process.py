@@ -20,8 +20,8 @@ class ProgramFailed(StageFailed):
         self.complaint = complaint
 
 
-def run_program(arguments: Sequence[str], timeout_s: float) -> str:
-    """Run a program without input and return its stdout.
+def run_program(arguments: Sequence[str], timeout_s: float, *, given: str | None = None) -> str:
+    """Run a program, with `given` as its input if any, and return its stdout.
 
     Raises EngineUnavailable where it is not installed, ProgramFailed where it ends with an error, and StageFailed
     where it is not done within `timeout_s` seconds (it is killed then).
@@ -30,7 +30,8 @@ def run_program(arguments: Sequence[str], timeout_s: float) -> str:
     try:
         done = subprocess.run(
             [*_with_us(arguments[0]), *arguments],
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.DEVNULL if given is None else None,
+            input=given,
             capture_output=True,
             check=False,
             timeout=timeout_s,

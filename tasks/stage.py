@@ -60,7 +60,7 @@ class Workbench:
     history: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """What the earlier stages of this target did: `state`, `seconds`, `cached`, `engine`, `notes` by stage name."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
-    """SHA-256 of the inputs by the names in `needs`, as the key was made from: no file need be read twice."""
+    """SHA-256 of the inputs by name, as the key was made from: no file need be read twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Stage:
 
     `needs` names inputs: `source` is the lesson's media file, `split/speech.wav` an output of an earlier stage.
     `params` gives the frozen dataclass of everything in the job that the result depends on. `run` gets it back, with
-    the inputs' paths by the names in `needs`.
+    the inputs' paths by the names in `needs` and in what `given` says.
     """
 
     name: str
@@ -79,19 +79,21 @@ class Stage:
     makes: tuple[str, ...]
     params: Callable[[Job], Any]
     run: Callable[[Any, Mapping[str, Path], Workbench], Made]
+    given: Callable[[Job], Mapping[str, Path]] = lambda job: {}
+    """Further inputs, by name: files beside the manifest that people made, such as captions, where the job has any."""
     engine: Callable[[Job], Engine | None] = lambda job: None
     check: Callable[[Job], None] = lambda job: None
     """Light; raises what would block the stage (EngineUnavailable, ConsentRefused) where it is known beforehand."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
-        """The key for a job whose inputs have these digests (by the names in `needs`)."""
+        """The key for a job whose inputs, given ones included, have these digests."""
         engine = self.engine(job)
         return digest(
             {
                 "stage": self.name,
                 "version": self.version,
                 "params": asdict(self.params(job)),
-                "inputs": {name: digests[name] for name in self.needs},
+                "inputs": {name: digests[name] for name in (*self.needs, *self.given(job))},
                 "engine": [engine.name, engine.weights_sha256] if engine else None,
             }
         )

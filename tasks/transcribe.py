@@ -1,19 +1,28 @@
-"""Transcribe: speech to a script, each utterance with its words, times and confidence."""
+"""Transcribe: speech to a script, each utterance with its words, times and confidence.
+
+Where there are captions, what is heard only tells where their words lie: the text is theirs, its times are the sound's.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
 from pathlib import Path
 
+from manifests.cues import Cue, read
 from manifests.errors import EngineUnavailable
 from manifests.model import Job
-from manifests.script import Diarization, Script, Turn, dump, load
+from manifests.script import Diarization, Script, Turn, Word, dump, load
 from manifests.spans import Span, merged, samples
 from tasks.activity import levels, voice
+from tasks.captioned import Match, match, timed
+from tasks.captions import Written, ends_sentence
+from tasks.captions import words as read_aloud
 from tasks.engines import pocketsphinx
+from tasks.engines.pronunciation import phones
+from tasks.sentences import sentence
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.utterances import pieces_of, sound_of, utterances
 
@@ -55,18 +64,74 @@ def transcribe(
     diarization: Diarization,
     wanted: Params,
     *,
+    captions: Sequence[Cue] = (),
     cores: int = 1,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Script:
     """The script of a lesson from its mono 16 kHz sound and its turns; empty where nobody speaks.
 
-    The same for any number of cores. Raises EngineUnavailable (see `require`) and StageFailed.
+    Where captions are given the text is theirs as far as it is said; an utterance of which they have no word is flagged
+    `not in the captions`. The same for any number of cores. Raises EngineUnavailable (see `require`) and StageFailed.
     """
     require(wanted)
     sounding = voice(levels(speech)) if diarization.turns else ()
-    words = pocketsphinx.recognize(speech, chunks(diarization, sounding), cores=cores, tell=tell)
-    spoken, unrecognized = utterances(words, diarization.turns, sounding)
-    return Script(wanted.language, spoken, unrecognized)
+    parts = chunks(diarization, sounding)
+    share = 0.7 if captions else 1.0
+    words = pocketsphinx.recognize(speech, parts, cores=cores, tell=lambda done: tell(share * done))
+    if not captions:
+        spoken, unrecognized = utterances(words, diarization.turns, sounding)
+        return Script(wanted.language, spoken, unrecognized)
+    written = read_aloud(captions)
+    matched = match(written, words, parts)
+    aligned = _aligned(speech, matched, written, words, cores, lambda done: tell(share + (1 - share) * done))
+    theirs = frozenset(word for word, is_theirs in aligned if is_theirs)
+    spoken, unrecognized = utterances(
+        [word for word, _ in aligned],
+        diarization.turns,
+        sounding,
+        text=lambda said: _text(said, theirs),
+        ends=lambda word: word in theirs and ends_sentence(word.text),
+    )
+    flagged = tuple(
+        item if theirs.intersection(item.words) else replace(item, flags=(*item.flags, "not in the captions"))
+        for item in spoken
+    )
+    return Script(wanted.language, flagged, unrecognized)
+
+
+def _aligned(
+    speech: Path,
+    matched: Match,
+    written: Sequence[Written],
+    heard: Sequence[Word],
+    cores: int,
+    tell: Callable[[float], None],
+) -> list[tuple[Word, bool]]:
+    """The words of a lesson in order of time, and of each whether it is the captions'."""
+    asked = [part for part in matched.parts if part.written]
+    texts = [[word for at in part.written for word in written[at].spoken] for part in asked]
+    new = pocketsphinx.unknown(word for text in texts for word in text)
+    found = pocketsphinx.align(
+        speech,
+        [(part.span, text) for part, text in zip(asked, texts, strict=True)],
+        phones(new),
+        cores=cores,
+        tell=tell,
+    )
+    times = dict(zip(asked, found, strict=True))
+    out: list[tuple[Word, bool]] = []
+    for part in matched.parts:
+        if part.written:
+            out += [(word, True) for word in timed(part, written, times[part], heard)]
+        else:
+            out += [(heard[at], False) for at in part.heard]
+    return out
+
+
+def _text(words: Sequence[Word], theirs: frozenset[Word]) -> str:
+    """The captions' words as they are written, heard words as a sentence of their own."""
+    groups = groupby(words, key=lambda word: word in theirs)
+    return " ".join(" ".join(word.text for word in run) if known else sentence(tuple(run)) for known, run in groups)
 
 
 def chunks(diarization: Diarization, sounding: tuple[Span, ...]) -> tuple[Span, ...]:
@@ -132,11 +197,17 @@ def run(wanted: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         inputs["split/speech.wav"],
         load(Diarization, inputs["diarize/turns.json"]),
         wanted,
+        captions=read(inputs["captions"]).cues if "captions" in inputs else (),
         cores=bench.cores,
         tell=bench.tell,
     )
     notes = {"utterances": len(script.utterances), "unrecognized": len(script.unrecognized)}
     return Made({"script.json": dump(script, bench.scratch / "script.json")}, notes=notes)
+
+
+def given(job: Job) -> dict[str, Path]:
+    """The captions that the manifest names for a lesson."""
+    return {"captions": job.manifest.parent / job.lesson.captions} if job.lesson.captions else {}
 
 
 def engine(job: Job) -> Engine | None:
@@ -151,5 +222,6 @@ STAGE = Stage(
     makes=("script.json",),
     params=params,
     run=run,
+    given=given,
     engine=engine,
 )

@@ -1,8 +1,8 @@
 """Words and turns to utterances: sentences by one speaker, cut at pauses, with the edges of the sound.
 
 1. Each speaker's turns are narrowed to where voice sounds.
-2. They are cut at every pause of `PAUSE_S` or more; what is longer than `LONGEST_S` is cut at its longest pause, again
-   and again, and where there is no pause, between two words.
+2. They are cut at every pause of `PAUSE_S` or more, and at shorter ones where a sentence is known to end; what is
+   longer than `LONGEST_S` is cut at its longest pause, again and again, and where there is no pause, between two words.
 3. Words go to the speaker whose turn holds most of them, and to the piece of that speaker that holds most of them.
 4. Pieces shorter than `SHORTEST_S` join the nearer neighbour; pieces without words are speech not recognized.
 """
@@ -10,7 +10,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -20,6 +20,8 @@ from tasks.sentences import sentence
 
 PAUSE_S = 0.55
 """A pause of this length ends an utterance: inside a sentence readers pause for up to 0.5 s, after it for longer."""
+SENTENCE_PAUSE_S = 0.3
+"""A pause of this length ends an utterance where the text says that a sentence ends."""
 LONGEST_S = 12.0
 SHORTEST_S = 1.0
 DOUBTFUL = 0.7
@@ -44,13 +46,20 @@ class Piece:
 
 
 def utterances(
-    words: Sequence[Word], turns: Sequence[Turn], voice: Sequence[Span]
+    words: Sequence[Word],
+    turns: Sequence[Turn],
+    voice: Sequence[Span],
+    *,
+    text: Callable[[Sequence[Word]], str] = sentence,
+    ends: Callable[[Word], bool] = lambda word: False,
 ) -> tuple[tuple[Utterance, ...], tuple[Span, ...]]:
     """Utterances in order of start, and the spans of at least half a second of speech in which there is no word.
 
     `words` as recognized, `turns` as diarized, `voice` where the sound stands above the noise (`activity.voice`), in
-    order. Every word is in exactly one utterance, unless there is no turn at all; utterances of one speaker never
-    overlap. They last at most `LONGEST_S` wherever there are two words between which to cut.
+    order. `text` writes an utterance's words; `ends` tells a word after which a sentence ends, where an utterance then
+    ends too if there is a pause of `SENTENCE_PAUSE_S`. Every word is in exactly one utterance, unless there is no turn
+    at all; utterances of one speaker never overlap. They last at most `LONGEST_S` wherever there are two words between
+    which to cut.
     """
     said = _by_speaker(words, turns)
     found: list[tuple[Span, str, Piece]] = []
@@ -61,12 +70,13 @@ def utterances(
             piece.span for piece in pieces if not piece.words and piece.span.length >= samples(_UNRECOGNIZED_S)
         ]
         spoken = [_trimmed(piece) for piece in pieces if piece.words]
-        short = [part for piece in _joined(spoken) for part in _cut_between_words(piece)]
+        whole = [part for piece in _joined(spoken) for part in _cut_at_sentences(piece, ends)]
+        short = [part for piece in whole for part in _cut_between_words(piece)]
         found += [(piece.span, speaker, piece) for piece in short]
     found.sort(key=lambda item: (item[0], item[1]))
     heard = merged(span for span, _, _ in found)
     return (
-        tuple(_utterance(str(number), speaker, piece) for number, (_, speaker, piece) in enumerate(found, 1)),
+        tuple(_utterance(str(number), speaker, piece, text) for number, (_, speaker, piece) in enumerate(found, 1)),
         tuple(span for span in merged(unrecognized) if not any(span.overlap(other) for other in heard)),
     )
 
@@ -205,11 +215,29 @@ def _cut_between_words(piece: Piece) -> list[Piece]:
         shorter = min(at - span.start, span.end - at)
         return shorter >= samples(SHORTEST_S), words[cut].span.start - words[cut - 1].span.end, shorter
 
-    cut = max(cuts, key=worth)
-    at = middles[cut - 1]
+    before, after = _cut_before(piece, max(cuts, key=worth))
+    return [*_cut_between_words(before), *_cut_between_words(after)]
+
+
+def _cut_at_sentences(piece: Piece, ends: Callable[[Word], bool]) -> list[Piece]:
+    """Cut where a sentence ends and a pause follows; a part that would be shorter than `SHORTEST_S` stays."""
+    for cut, (one, two) in enumerate(pairwise(piece.words), 1):
+        paused = two.span.start - one.span.end >= samples(SENTENCE_PAUSE_S)
+        at = (one.span.end + two.span.start) // 2
+        shorter = min(at - piece.span.start, piece.span.end - at)
+        if paused and ends(one) and shorter >= samples(SHORTEST_S):
+            before, after = _cut_before(piece, cut)
+            return [before, *_cut_at_sentences(after, ends)]
+    return [piece]
+
+
+def _cut_before(piece: Piece, word: int) -> tuple[Piece, Piece]:
+    """A piece in two, in the middle between a word and the one before it, which lies inside it."""
+    span, words = piece.span, piece.words
+    at = (words[word - 1].span.end + words[word].span.start) // 2
     before = tuple(run.clipped(Span(span.start, at)) for run in piece.runs if run.start < at)
     after = tuple(run.clipped(Span(at, span.end)) for run in piece.runs if run.end > at)
-    return [*_cut_between_words(Piece(before, words[:cut])), *_cut_between_words(Piece(after, words[cut:]))]
+    return Piece(before, words[:word]), Piece(after, words[word:])
 
 
 def _apart(one: Span, two: Span) -> int:
@@ -217,8 +245,8 @@ def _apart(one: Span, two: Span) -> int:
     return max(0, one.start - two.end, two.start - one.end)
 
 
-def _utterance(number: str, speaker: str, piece: Piece) -> Utterance:
+def _utterance(number: str, speaker: str, piece: Piece, text: Callable[[Sequence[Word]], str]) -> Utterance:
     weight = sum(word.span.length for word in piece.words)
     confidence = round(sum(word.confidence * word.span.length for word in piece.words) / weight, 3) if weight else 0.0
     flags = (f"low confidence {confidence:.2f}",) if confidence < DOUBTFUL else ()
-    return Utterance(number, speaker, piece.span, sentence(piece.words), piece.words, confidence, flags)
+    return Utterance(number, speaker, piece.span, text(piece.words), piece.words, confidence, flags)

@@ -1,4 +1,4 @@
-"""English speech to words with pocketsphinx, whose model is in its package.
+"""English speech to words, and known words to their times, with pocketsphinx, whose model is in its package.
 
 Chunks are decoded in processes of their own, as many as there are cores. Each chunk stands alone (its cepstral mean is
 its own, the noise estimate starts anew), so the words do not depend on how many processes there are, nor on which
@@ -18,12 +18,12 @@ import os
 import re
 import signal
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,8 @@ from manifests.errors import EngineUnavailable, StageFailed
 from manifests.script import Word
 from manifests.spans import ANALYSIS_RATE, RATE, Span
 from tasks.stage import Engine
+
+T = TypeVar("T")
 
 NAME = "pocketsphinx"
 LANGUAGES = ("en",)
@@ -85,16 +87,56 @@ def recognize(
     A chunk should hold 0.1 to 0.2 s of quiet at both ends and last at most `LONGEST_S`. Raises StageFailed where a
     decoder dies or takes more than a minute and twenty times a chunk's length.
     """
-    if not chunks:
-        return ()
+    found = _each(_decode, [(str(speech), chunk) for chunk in chunks], cores, tell)
+    return tuple(word for words in found for word in words)
+
+
+def align(
+    speech: Path,
+    parts: Sequence[tuple[Span, Sequence[str]]],
+    pronunciations: Mapping[str, str],
+    *,
+    cores: int,
+    tell: Callable[[float], None] = lambda share: None,
+) -> tuple[tuple[Span, ...] | None, ...]:
+    """When each word of each part is said, by forced alignment; None for a part whose words do not fit its sound.
+
+    A part is a stretch of a mono 16 kHz WAV file, of at most 30 s, and its words in lower case. `pronunciations` has
+    phones (CMU's, with spaces) for words that the dictionary does not have; `unknown` names those. Alignment finds
+    *some* place for any words that are not too many: whether they are said at all must be known otherwise.
+    Raises StageFailed as `recognize` does.
+    """
+    return tuple(
+        _each(_aligned, [(str(speech), span, tuple(words), dict(pronunciations)) for span, words in parts], cores, tell)
+    )
+
+
+def unknown(words: Iterable[str]) -> tuple[str, ...]:
+    """Those of the words that the dictionary does not have, sorted."""
+    return tuple(sorted(set(words) - _dictionary()))
+
+
+@lru_cache
+def _dictionary() -> frozenset[str]:
+    package: Any = importlib.import_module(NAME)
+    text = (Path(package.get_model_path()) / "en-us" / "cmudict-en-us.dict").read_text(encoding="utf-8")
+    return frozenset(line.split(maxsplit=1)[0] for line in text.splitlines() if line)
+
+
+def _each(
+    work: Callable[..., T], tasks: Sequence[tuple[Any, ...]], cores: int, tell: Callable[[float], None]
+) -> list[T]:
+    """`work` done on each of the tasks in processes of their own; the results in order."""
+    if not tasks:
+        return []
     spawn = multiprocessing.get_context("spawn")
-    workers = max(1, min(cores, len(chunks)))
-    words: list[Word] = []
+    workers = max(1, min(cores, len(tasks)))
+    results: list[T] = []
     with ProcessPoolExecutor(workers, mp_context=spawn, initializer=_prepare, initargs=(os.getpid(),)) as pool:
         try:
-            jobs = [pool.submit(_decode, str(speech), chunk) for chunk in chunks]
+            jobs = [pool.submit(work, *task) for task in tasks]
             for done, job in enumerate(jobs, 1):
-                words += job.result()
+                results.append(job.result())
                 tell(done / len(jobs))
         except BrokenProcessPool as error:
             raise StageFailed(
@@ -102,7 +144,7 @@ def recognize(
             ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)
-    return tuple(words)
+    return results
 
 
 _decoder: Any = None
@@ -120,11 +162,14 @@ def _prepare(parent: int) -> None:
     _decoder = package.Decoder(**_SETTINGS)
 
 
-def _decode(speech: str, chunk: Span) -> list[Word]:
+def _sound(speech: str, chunk: Span) -> NDArray[np.int16]:
     with wave.open(speech, "rb") as sound:
-        first = min(chunk.start // _STEP, sound.getnframes())
-        sound.setpos(first)
-        pressure = np.frombuffer(sound.readframes(chunk.length // _STEP), "<i2")
+        sound.setpos(min(chunk.start // _STEP, sound.getnframes()))
+        return np.frombuffer(sound.readframes(chunk.length // _STEP), "<i2")
+
+
+def _decode(speech: str, chunk: Span) -> list[Word]:
+    pressure = _sound(speech, chunk)
     if not pressure.any():
         return []
     signal.alarm(60 + 20 * int(chunk.length_s))  # its default action ends this process, which the parent notices
@@ -141,6 +186,42 @@ def _decode(speech: str, chunk: Span) -> list[Word]:
         words.append(Word(_VARIANT.sub("", segment.word), Span(start, end), _confidence(segment.prob)))
     signal.alarm(0)
     return words
+
+
+def _aligned(
+    speech: str, part: Span, words: tuple[str, ...], pronunciations: dict[str, str]
+) -> tuple[Span, ...] | None:
+    pressure = _sound(speech, part)
+    if not pressure.any():
+        return None
+    aligner = _aligner()
+    for word in sorted(set(words) & pronunciations.keys()):
+        if aligner.lookup_word(word) is None:
+            aligner.add_word(word, pronunciations[word])
+    signal.alarm(60 + 20 * int(part.length_s))
+    aligner.reinit_feat()
+    aligner.set_align_text(" ".join(words))
+    aligner.start_utt()
+    aligner.process_raw(_levelled(pressure).tobytes(), full_utt=True)
+    aligner.end_utt()
+    said = [segment for segment in aligner.seg() or () if not _FILLER.match(segment.word)]
+    signal.alarm(0)
+    if [_VARIANT.sub("", segment.word) for segment in said] != list(words):
+        return None
+    return tuple(
+        Span(
+            min(part.start + segment.start_frame * _FRAME, part.end),
+            min(part.start + (segment.end_frame + 1) * _FRAME, part.end),
+        )
+        for segment in said
+    )
+
+
+@lru_cache(maxsize=1)
+def _aligner() -> Any:
+    """One a process, made when it is first needed; its beams are wide: there is one path to keep alive."""
+    package: Any = importlib.import_module(NAME)
+    return package.Decoder(loglevel="FATAL", lm=None, beam=1e-80, pbeam=1e-80, wbeam=1e-60)
 
 
 def _levelled(pressure: NDArray[np.int16]) -> NDArray[np.int16]:

@@ -170,3 +170,22 @@ def test_only_names_what_is_nearest(tmp_path: Path, only: str, expected: str) ->
     with pytest.raises(InputError) as caught:
         select(found, [only])
     assert str(caught.value).startswith(expected)
+
+
+def test_caption_files_are_checked_by_line_and_their_faults_by_their_own_lines(tmp_path: Path) -> None:
+    _media(tmp_path, "a.mp4", "b.mp4")
+    captions = tmp_path / "a.srt"
+    captions.write_text("1\n00:00:02,000 --> 00:00:01,000\nHello.\n")
+    path = _manifest(tmp_path, "{media: a.mp4, captions: a.srt}", "{media: b.mp4, captions: b.srt}")
+    missing = tmp_path / "b.srt"
+    assert [str(finding) for finding in check_media(path, load(path))] == [
+        f"{path}:5: {missing} cannot be read: No such file or directory. Check its name and its permissions.",
+        f"{captions}:2: `00:00:02,000 --> 00:00:01,000` is not a time that can be; its text is used without it.",
+    ]
+
+
+def test_one_caption_file_is_not_for_many_lessons(tmp_path: Path) -> None:
+    _media(tmp_path, "a.mp4", "b.mp4")
+    assert _faults(_manifest(tmp_path, "{media: '*.mp4', captions: a.srt}")) == [
+        "4: one caption file for 2 media files."
+    ]

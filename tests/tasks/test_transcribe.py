@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from manifests.cues import Cue
 from manifests.errors import EngineUnavailable
 from manifests.script import Diarization, Script, Speaker, Turn, dump, load
 from manifests.spans import Span, merged
@@ -306,3 +307,22 @@ def test_workers_die_with_their_parent(lecture: Lecture, tmp_path: Path) -> None
     os.kill(program.pid, signal.SIGKILL)
     program.wait(10)
     assert wait_for(lambda: not [one for one in started if Path(f"/proc/{one}").exists()], 10)
+
+
+def test_captions_give_the_text_and_the_sound_gives_its_times(lecture: Lecture) -> None:
+    """Case, punctuation and a word that no recognizer knows come from the captions, whose own times are absurd."""
+    texts = [text.capitalize() + "." for _, text in SENTENCES]
+    texts[1] = "Water & light are needed for this process."
+    cues = [Cue(None, None, (text,), None, number) for number, text in enumerate(texts, 1)]
+    script = transcribe(lecture.speech, lecture.diarization, ENGLISH, captions=cues)
+    assert [utterance.text for utterance in script.utterances] == texts
+    for utterance, true in zip(script.utterances, lecture.truth, strict=True):
+        assert abs(utterance.span.start - true.start) <= 0.1 * 48_000
+        assert not utterance.flags
+
+
+def test_captions_of_another_lesson_are_not_used_and_that_is_said(lecture: Lecture) -> None:
+    other = Cue(0.0, 9.0, ("Our city began as a market by the river, and its walls were built of red stone.",), None, 1)
+    script = transcribe(lecture.speech, lecture.diarization, ENGLISH, captions=[other] * 4)
+    assert script.utterances
+    assert all("not in the captions" in utterance.flags for utterance in script.utterances)

@@ -1,0 +1,76 @@
+"""English as it is said: a written word to the words that a listener hears, in lower case.
+
+Only for listening (recognizers hear `nineteen eighty four`, captions show `1984`); subtitles keep the written form.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+_YEARS: Final = range(1100, 2100)
+_SIGNS: Final = {"&": "and", "%": "percent", "+": "plus", "=": "equals", "@": "at", "°": "degrees"}
+_MONEY: Final = {"$": "dollars", "£": "pounds", "€": "euros"}
+_SHORT: Final = {
+    "mr": "mister",
+    "mrs": "missus",
+    "dr": "doctor",
+    "prof": "professor",
+    "st": "saint",
+    "vs": "versus",
+    "etc": "et cetera",
+    "fig": "figure",
+    "approx": "approximately",
+}
+_PART = re.compile(r"[$£€]|\d{1,2}:\d{2}|\d+(?:st|nd|rd|th)\b|\d+(?:,\d{3})*(?:\.\d+)?s?|[a-z]+(?:'[a-z]+)*|[%&+=@°]")
+_ACRONYM = re.compile(r"(?:[A-Z]\.){2,}")
+
+
+def spoken(written: str) -> tuple[str, ...]:
+    """The words of one written word, as they are said; none for signs alone.
+
+    >>> spoken("1984,")
+    ('nineteen', 'eighty', 'four')
+    >>> spoken("$5.50")
+    ('five', 'point', 'five', 'dollars')
+    """
+    text = written.replace("\u2019", "'").replace("\u2018", "'")
+    if _ACRONYM.search(text):
+        return tuple(letter.lower() for letter in text if letter.isalpha())
+    words: list[str] = []
+    money = ""
+    for part in _PART.findall(text.lower()):
+        if part in _MONEY:
+            money = _MONEY[part]
+        elif part[0].isdigit():
+            words += [*_number(part), *([money] if money else [])]
+            money = ""
+        elif part in _SIGNS:
+            words.append(_SIGNS[part])
+        elif text.endswith(".") and part in _SHORT:
+            words += _SHORT[part].split()
+        else:
+            words.append(part)
+    return tuple(words)
+
+
+def _number(part: str) -> list[str]:
+    from num2words import num2words
+
+    if ":" in part:
+        hours, minutes = part.split(":")
+        said = num2words(int(hours)) + ("" if minutes == "00" else f" {num2words(int(minutes))}")
+    elif part[-2:] in ("st", "nd", "rd", "th"):
+        said = num2words(int(part[:-2]), to="ordinal")
+    else:
+        many = part.endswith("s")
+        plain = part.rstrip("s").replace(",", "")
+        is_year = plain.isdigit() and "," not in part and int(plain) in _YEARS
+        said = num2words(int(plain), to="year") if is_year else num2words(_value(plain))
+        if many:
+            said = re.sub("y$", "ie", said) + "s"
+    return re.findall(r"[a-z]+", said.replace(" and ", " "))
+
+
+def _value(plain: str) -> int | float:
+    return float(plain) if "." in plain else int(plain[:30])

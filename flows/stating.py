@@ -14,7 +14,7 @@ from manifests.errors import InputError
 from manifests.workspace import locate
 from voiceclone import challenge, vouching
 from voiceclone.consent import ID, Record, Statement, VoiceMatch
-from voiceclone.enrolment import language_tag_or_fault
+from voiceclone.enrolment import language_tag_or_fault, newest
 from voiceclone.quality import Recording
 from voiceclone.recordings import read
 from voiceclone.records import plain_suffix
@@ -90,7 +90,7 @@ class Evidence:
         """Speech of the person: the files that are given, else what is enrolled of them, with its digest."""
         if self.enrolment:
             return [read(path.expanduser()) for path in self.enrolment], None
-        voices = vouching.enrolled_somewhere(registry, person, [here])
+        voices = newest(registry, person, [here])
         return (voices.recordings(person), voices.get(person).digest) if voices else ((), None)
 
     def _others(self) -> list[Path]:

@@ -18,9 +18,9 @@ from flows.stating import heard_of
 from manifests.errors import ConsentRefused, DubError, InputError
 from manifests.workspace import locate
 from voiceclone import vouching
-from voiceclone.consent import ID, VoiceMatch
+from voiceclone.consent import ID
 from voiceclone.enrolment import Enrolment, Enrolments, RecordingsRejected, identified, permitted
-from voiceclone.quality import Recording, Report
+from voiceclone.quality import Report
 from voiceclone.recordings import read
 from voiceclone.registry import Registry
 
@@ -50,7 +50,6 @@ def enrol_voice(
     identified(person)
     if reviewed_by is not None and not ID.fullmatch(reviewed_by):
         raise InputError("--reviewed-by wants an id, not a name.", remedy="Use letters, digits, `-` and `_`.")
-    matches: list[VoiceMatch] = []
     try:
         permitted(registry, consent, person)
         recordings = [read(file.expanduser()) for file in files]
@@ -60,7 +59,7 @@ def enrol_voice(
             consent=consent,
             registry=registry,
             language=language,
-            accept=lambda enrolment: matches.extend(_vouched(registry, enrolment, recordings, voices, reviewed_by)),
+            reviewed_by=reviewed_by,
         )
     except ConsentRefused as refusal:
         if json_wanted:
@@ -73,10 +72,9 @@ def enrol_voice(
         else:
             _print_report(person, rejected.report)
         _end(MISUNDERSTOOD, rejected)
-    remarks: list[str] = []
-    if matches:
-        record = registry.amend(consent, voice_match=matches)
-        remarks = [*map(heard_of, matches), *filter(None, [vouching.still_to_do(record)])]
+    record = registry.show(consent)
+    matches = [match for match in record.voice_match if match.enrolment == made.digest]
+    remarks = [*map(heard_of, matches), *filter(None, [vouching.still_to_do(record)])]
     if json_wanted:
         said = {"voice_match": [match.model_dump(mode="json") for match in matches], "remarks": remarks}
         _print_json({"enrolled": True} | _facts(made) | _as_json(made.report) | said)
@@ -127,24 +125,6 @@ def delete_voice(person: str, workspace: Path | None, json_wanted: bool) -> NoRe
             "to withdraw them too: dub consent revoke ID --reason TEXT\n"
         )
     raise typer.Exit(DONE)
-
-
-def _vouched(
-    registry: Registry,
-    enrolment: Enrolment,
-    recordings: Sequence[Recording],
-    voices: Enrolments,
-    reviewed_by: str | None,
-) -> tuple[VoiceMatch, ...]:
-    """How the consent's statement compares with what is about to be enrolled; empty where it holds none."""
-    statement = vouching.stated(registry, enrolment.consent)
-    if statement is None:
-        return ()
-    from voiceclone.statement import check_origin
-
-    check_origin(statement, recordings)
-    folders = vouching.folders(registry, [voices.root.parent])
-    return vouching.compared(statement, recordings, folders, enrolment=enrolment.digest, reviewed_by=reviewed_by)
 
 
 def _row(voices: Enrolments, registry: Registry, person: str) -> dict[str, Any]:

@@ -16,8 +16,8 @@ import hashlib
 import io
 import os
 import shutil
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -26,7 +26,7 @@ import numpy as np
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from manifests.errors import ConsentRefused, DubError, InputError, StoreError
-from voiceclone import private, quality, voiceprint, workspaces
+from voiceclone import private, quality, voiceprint, vouching, workspaces
 from voiceclone.consent import ID, Digest, Identifier, Language, language_tag
 from voiceclone.grant import Grant
 from voiceclone.quality import Finding, Recording, Report
@@ -36,6 +36,8 @@ from voiceclone.voiceprint import Print
 
 HIGHEST_RATE = 48_000
 MANIFEST = "enrolment.json"
+VOICES = "voices"
+"""The folder of a workspace in which people are enrolled."""
 
 _CLIP_NAME = r"^[0-9]{2,4}\.flac$"
 _LARGEST_CLIP = 512 << 20
@@ -118,11 +120,12 @@ class Enrolments:
         language: str | None = None,
         course: str | None = None,
         purpose: str | None = None,
-        accept: Callable[[Enrolment], object] = lambda enrolment: None,
+        reviewed_by: str | None = None,
     ) -> Enrolment:
         """Take a person's recordings in, in place of what was enrolled of them before.
 
-        `accept` sees what is about to be enrolled, and raises where it must not be.
+        Where the consent holds a spoken statement the two must be one voice, and its record says so afterwards, on a
+        machine that may sign; `reviewed_by` is who listened to both.
         Raises ConsentRefused where no active consent of theirs covers any use (of this course and purpose, where they
         are given), RecordingsRejected where the gate says no, InputError for an id or a language that is none, no
         recordings, or one that is the consent's spoken statement, StoreError where the folder cannot be written. After
@@ -160,7 +163,9 @@ class Enrolments:
             findings=tuple(_stored(finding) for finding in report.findings),
             encoder_sha256=voiceprint.weights_sha256(),
         )
-        accept(enrolment)
+        vouched = vouching.vouched(
+            registry, consent, recordings, self.root.parent, enrolment=enrolment.digest, reviewed_by=reviewed_by
+        )
         sound = _print(recordings)
         workspaces.note(registry.root, self.root.parent, person=person, consent=consent)
         registry.renew(grant)
@@ -180,6 +185,8 @@ class Enrolments:
                     shutil.rmtree(folder if first else parts, ignore_errors=True)
                 raise
             _sweep(folder, enrolment)
+        if vouched and registry.may_sign():
+            registry.amend(consent, voice_match=vouched)
         return enrolment
 
     def get(self, person: str) -> Enrolment:
@@ -287,6 +294,16 @@ class Enrolments:
                 yield folder
             finally:
                 os.close(lock)
+
+
+def newest(registry: Registry, person: str, more: Iterable[Path] = ()) -> Enrolments | None:
+    """Where the newest enrolment of a person is, among the workspaces that used their voice and these; or None."""
+    found: dict[datetime, Enrolments] = {}
+    for folder in dict.fromkeys((*workspaces.known(registry.root, person).folders, *more)):
+        voices = Enrolments(folder / VOICES)
+        with suppress(DubError):  # not enrolled there, or damaged: then it is no evidence either
+            found[voices.get(person).made_at] = voices
+    return found[max(found)] if found else None
 
 
 def identified(person: str) -> None:

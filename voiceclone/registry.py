@@ -127,6 +127,10 @@ class Registry:
         with refusing(_about(grant)), self._opened() as registry:
             return self._minted(registry, _MINT.genuine(grant, registry.state.registry).use)
 
+    def may_sign(self) -> bool:
+        """Whether this machine holds the private key, and so may change records. Raises RegistryError for no key."""
+        return keys.load(self.key_folder).private is not None
+
     def epoch(self) -> int:
         """Counts the changes of records: while it stays the same, nothing was suspended or revoked.
 

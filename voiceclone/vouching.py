@@ -6,16 +6,12 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from manifests.errors import DubError, InputError
-from voiceclone import cohort, workspaces
+from manifests.errors import InputError
+from voiceclone import workspaces
 from voiceclone.consent import Record, VoiceMatch
-from voiceclone.enrolment import Enrolment, Enrolments
 from voiceclone.quality import Recording
 from voiceclone.recordings import read
 from voiceclone.registry import Registry
-
-VOICES = "voices"
-"""The folder of a workspace in which people are enrolled."""
 
 
 def compared(
@@ -33,6 +29,7 @@ def compared(
     the digest of an enrolment that the registry's record should name. Raises InputError where the two are different
     voices.
     """
+    from voiceclone import cohort
     from voiceclone.statement import compare, heard, voice_of
 
     sounds = [heard(recording) for recording in enrolled]
@@ -46,6 +43,28 @@ def compared(
             )
     added = {"enrolment": enrolment, "reviewed_by": reviewed_by if enrolment else None}
     return tuple(match.model_copy(update=added) for match in matches)
+
+
+def vouched(
+    registry: Registry,
+    consent: str,
+    enrolled: Sequence[Recording],
+    workspace: Path,
+    *,
+    enrolment: str,
+    reviewed_by: str | None = None,
+) -> tuple[VoiceMatch, ...]:
+    """How a consent's statement compares with what is about to be enrolled in a workspace; empty where it holds none.
+
+    Raises InputError where they are different voices, or the statement is a part of what is to be enrolled.
+    """
+    statement = stated(registry, consent)
+    if statement is None:
+        return ()
+    from voiceclone.statement import check_origin
+
+    check_origin(statement, enrolled)
+    return compared(statement, enrolled, folders(registry, [workspace]), enrolment=enrolment, reviewed_by=reviewed_by)
 
 
 def stated(registry: Registry, consent: str) -> Recording | None:
@@ -62,21 +81,6 @@ def stated(registry: Registry, consent: str) -> Recording | None:
         path.touch(mode=0o600)
         path.write_bytes(data)
         return read(path)
-
-
-def enrolled_somewhere(registry: Registry, person: str, more: Iterable[Path] = ()) -> Enrolments | None:
-    """Where the newest enrolment of a person is, among the workspaces that used their voice and these; or None."""
-    folders = dict.fromkeys((*workspaces.known(registry.root, person).folders, *more))
-    newest: tuple[Enrolment, Enrolments] | None = None
-    for folder in folders:
-        voices = Enrolments(folder / VOICES)
-        try:
-            found = voices.get(person)
-        except DubError:  # not enrolled there, or damaged: then it is no evidence either
-            continue
-        if newest is None or found.made_at > newest[0].made_at:
-            newest = found, voices
-    return newest[1] if newest else None
 
 
 def folders(registry: Registry, more: Iterable[Path] = ()) -> tuple[Path, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -235,6 +236,19 @@ def test_a_grey_voice_is_for_a_human_who_heard_that_enrolment(
     assert run(*enrol, "--reviewed-by", "Ines Example").code == 2
     assert run(*enrol, "--reviewed-by", "ines").code == 0
     assert granted() == ""
+
+
+def test_a_changed_statement_is_compared_with_nothing(run: Run, lecture_of: Any) -> None:
+    """Its hash stands in the signed record; the drawn words lie where nobody else reads them until it is in."""
+    issued = drawn(run)
+    kept = Registry.default().root / ".challenges"
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (kept, kept / "amara-2026.json")] == [0o700, 0o600]
+    assert add(run, read_aloud("slt", issued["text"], Path("said.wav"))).code == 0
+    [audio] = (Registry.default().root / "amara-2026").glob("*.wav")
+    audio.write_bytes(lecture_of("rms").read_bytes())
+    said = run("voices", "enrol", "amara", "--consent", "amara-2026", lecture_of("rms"))
+    assert (said.code, "the statement of amara-2026 was changed" in said.err) == (3, True)
+    assert run("voices", "list", "--json").json == {"voices": []}
 
 
 def test_a_sentence_in_a_language_that_nobody_checks_is_refused(run: Run) -> None:

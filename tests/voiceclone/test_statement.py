@@ -120,6 +120,23 @@ def test_few_other_voices_ask_for_a_clearer_score() -> None:
     assert bound(20, 0.01) == pytest.approx(2.602, abs=0.001)
 
 
+def test_other_people_say_how_alike_people_are(tmp_path: Path) -> None:
+    """Eight voices of espeak-ng: the person is far above them; somebody else, and one of the cohort, are not."""
+    others: list[Mono] = []
+    for variant in ("m1", "m2", "m3", "m4", "f1", "f2", "f3", "f4"):
+        path = tmp_path / f"{variant}.wav"
+        subprocess.run(["espeak-ng", "-v", f"en-us+{variant}", "-w", str(path), OTHER], check=True, timeout=60)
+        others.append(heard(read(path)))
+    statement, enrolment, stranger = (
+        heard(said(tmp_path, voice, text)) for voice, text in (("slt", BODY), ("slt", OTHER), ("rms", OTHER))
+    )
+    [match] = compare(statement, [enrolment], others)
+    assert (match.verdict, match.cohort, match.threshold) == ("matched", "8 voices", 5.0756)
+    assert match.normalized is not None
+    assert match.normalized > match.threshold
+    assert [compare(statement, [sound], others)[0].verdict for sound in (stranger, others[0])] == ["refused"] * 2
+
+
 def test_limits_of_an_encoder_come_from_the_settings(tmp_path: Path) -> None:
     """By the encoder's name."""
     sounds = [heard(said(tmp_path, "slt", text)) for text in (f"{BODY} harbor.", OTHER)]

@@ -140,6 +140,30 @@ def status(manifest: Manifest, workspace: WorkspaceFolder = None, as_json: AsJso
 
 
 @app.command()
+def assemble(
+    cues: Annotated[Path, typer.Argument(metavar="CUES.json", help="The lines: id, start, end, audio; text, speaker.")],
+    media: Annotated[Path, typer.Option("--media", metavar="FILE", help="The source, whose lines they replace.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="The finished file; its ending is its kind.")],
+    loudness: Annotated[
+        str, typer.Option("--loudness", metavar="L", help="`web`, `source`, `ebu`, `atsc` or `netflix`.")
+    ] = "web",
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic", help="A machine speaks in the takes: mark and disclose them.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Place, mix and remux takes that already exist: a human studio's, or another system's.
+
+    Takes are held to be recordings of people, unless --synthetic or the cue list says that a machine speaks.
+
+    Example: dub assemble cues.json --media lesson-01.mp4 --out lesson-01.es.mp4
+    """
+    from flows.assembling import assemble_takes
+
+    assemble_takes(cues, media=media, out=out, loudness=loudness, synthetic=synthetic, json_wanted=as_json)
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A media file, ours or anybody's.")],
     as_json: AsJson = False,

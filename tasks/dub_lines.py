@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.errors import StageFailed
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement
 from tasks.loudness import STEP, Meter, Steps, channel_weights, integrated
 from tasks.room_tone import Sound
-from tasks.stretch import Mono, stretch
+from tasks.stretch import Mono
 from voiceclone import watermark
 
 
@@ -40,12 +41,15 @@ class DubLines:
         self._factor = float(channel_weights(len(gains)) @ np.square(gains))
         self._size = 0
         self._sounding: dict[str, Mono] = {}
+        self._in_order: list[DubLine] = []
+        self._ends: list[int] = []
+        """The latest end of each line in order of start and all before it."""
         self.lines: list[DubLine] = []
         path.write_bytes(b"")
 
-    def add(self, placement: Placement, take: Mono) -> None:
-        sound = stretch(take, placement.span.length)
-        if self._marked:
+    def add(self, placement: Placement, sound: Mono, *, synthetic: bool = True) -> None:
+        """Add a line as it is played in its place; a synthetic one is marked."""
+        if self._marked and synthetic:
             sound = watermark.mark(sound, RATE)
         meter = Meter(1)
         meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
@@ -59,6 +63,8 @@ class DubLines:
         """Give each line, in order, its loudness in LUFS; a silent one is left as it is."""
         for line, wanted in zip(self.lines, levels, strict=True):
             line.gain_db = wanted - line.lufs if np.isfinite(line.lufs) else 0.0
+        self._in_order = sorted(self.lines, key=lambda line: line.span)
+        self._ends = list(accumulate((line.span.end for line in self._in_order), max))
 
     @property
     def median_lufs(self) -> float:
@@ -79,18 +85,24 @@ class DubLines:
         """All lines between two instants, at their levels and `gain_db` beyond; (samples, channels)."""
         here = Span(start, start + count)
         out = np.zeros(count, np.float32)
-        for line in self.lines:
-            if line.span.end <= here.start or line.span.start >= here.end:
-                self._sounding.pop(line.line, None)
-                continue
+        heard = self._between(here)
+        self._sounding = {
+            line.line: self._sounding[line.line]
+            if line.line in self._sounding
+            else np.fromfile(self._path, np.float32, count=line.span.length, offset=line.offset)
+            for line in heard
+        }
+        for line in heard:
             part = line.span.clipped(here)
-            if line.line not in self._sounding:
-                self._sounding[line.line] = np.fromfile(
-                    self._path, np.float32, count=line.span.length, offset=line.offset
-                )
             sound = self._sounding[line.line][part.start - line.span.start : part.end - line.span.start]
             out[part.start - start : part.end - start] += sound * np.float32(10 ** ((line.gain_db + gain_db) / 20))
         return out[:, np.newaxis] * self._spread
+
+    def _between(self, here: Span) -> list[DubLine]:
+        """The lines that sound somewhere in a span, found without a look at all others: there may be thousands."""
+        first = bisect_right(self._ends, here.start)
+        last = bisect_left(self._in_order, here.end, key=lambda line: line.span.start)
+        return [line for line in self._in_order[first:last] if line.span.end > here.start]
 
 
 def spread(channels: int, centre: bool | None = None) -> NDArray[np.float32]:
@@ -100,13 +112,3 @@ def spread(channels: int, centre: bool | None = None) -> NDArray[np.float32]:
         centre = channels == 3 or channels >= 5
     gains[2 if centre else slice(2)] = 1.0
     return gains
-
-
-def read_take(path: Path) -> Mono:
-    """A take's sound, mono at 48 kHz."""
-    import soundfile
-
-    read, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    if rate != RATE:
-        raise StageFailed(f"a take is at {rate} Hz, not {RATE}.", stage="mix")
-    return np.asarray(read, np.float32).mean(axis=1)

@@ -80,7 +80,7 @@ class Meter:
     def __init__(self, channels: int) -> None:
         self._weights = channel_weights(channels)
         self._sections = np.array(_K_WEIGHTING)
-        self._state = np.zeros((len(_K_WEIGHTING), 2, channels))
+        self._state = np.zeros((len(_K_WEIGHTING), channels, 2))
         self._rest = np.zeros(0)
         self._steps: list[Steps] = []
 
@@ -90,8 +90,11 @@ class Meter:
 
         if not len(block):
             return
-        weighted, self._state = sosfilt(self._sections, block.astype(np.float64), axis=0, zi=self._state)
-        power = np.concatenate([self._rest, np.square(weighted) @ self._weights])
+        by_channel = np.ascontiguousarray(block.T, np.float64)
+        weighted, self._state = sosfilt(self._sections, by_channel, axis=1, zi=self._state)
+        power = self._weights @ np.square(weighted, out=weighted)
+        if len(self._rest):
+            power = np.concatenate([self._rest, power])
         whole = len(power) // STEP * STEP
         self._steps.append(power[:whole].reshape(-1, STEP).mean(axis=1))
         self._rest = power[whole:]

@@ -22,9 +22,10 @@ from manifests.model import Job
 from manifests.script import Diarization, Script, dump, load
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
+from tasks.ahead import ahead
 from tasks.announcement import LINE, Announcement, announcement
 from tasks.bed import silenced, spoken, without
-from tasks.dub_lines import DubLines, read_take, spread
+from tasks.dub_lines import DubLines, spread
 from tasks.ducking import Ducking
 from tasks.engines import hdemucs
 from tasks.engines.hdemucs import Separator
@@ -34,11 +35,13 @@ from tasks.levels import FITTED, Target, fitted_gain, line_levels, steps_of, tar
 from tasks.limiter import PeakMeter
 from tasks.loudness import PROFILES, Name, Steps, integrated
 from tasks.media import Media
-from tasks.render import Done, Renderer
+from tasks.render import Done, Renderer, sink
 from tasks.room_tone import Background, Kind
 from tasks.separation import Separation
 from tasks.split import has_centre
 from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.stretch import stretch
+from tasks.stretching import read_take, stretched
 from tasks.survey import Heard, Original, survey
 from tasks.underlay import Method, Underlay, parts
 from voiceclone import watermark
@@ -135,24 +138,32 @@ def mix(
     ducking: Ducking = Ducking(),  # noqa: B008 - frozen
     separator: Separator | None = None,
     announced: tuple[Announcement, Path] | None = None,
+    cores: int = 1,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Mix:
-    """Mix a target into `out`: 24-bit FLAC, 48 kHz, the programme's channels, `timeline.length` samples.
+    """Mix a target into `out`: 48 kHz, the programme's channels, `timeline.length` samples; 24-bit FLAC, or floats in
+    Wave64, which is written much faster, where `out` ends in `.w64`.
 
     The lines are heard from the centre channel (the third) where `centre` says that there is one, else from the first
-    two; None tells it from the number of channels. They carry the watermark where `marked` says so, and so does the
-    spoken disclosure, `announced` with its sound, as loud as the median line. `audio` finds a take's sound; `scratch`
-    is a folder for the stretched lines (192 kB a second of speech). `headroom` decibels are kept free under the
-    profile's true peak for what encoding adds. `method` and `ducking` say what lies under the dub
-    (`tasks.underlay`); without a `separator` nothing is separated. A lesson without lines keeps its own sound.
-    Deterministic.
+    two; None tells it from the number of channels. Synthetic ones, which are all but those of a `recorded` voice, carry
+    the watermark where `marked` says so, and so does the spoken disclosure, `announced` with its sound, as loud as the
+    median line. `audio` finds a take's sound; `scratch` is a folder for the stretched lines (192 kB a second of
+    speech). `headroom` decibels are kept free under the profile's true peak for what encoding adds. `method` and
+    `ducking` say what lies under the dub (`tasks.underlay`); without a `separator` nothing is separated. A lesson
+    without lines keeps its own sound. Deterministic, on any number of `cores`.
 
     Raises StageFailed for a placement without a take, and for a programme or a take that is not at 48 kHz;
     EngineUnavailable where the watermark cannot be loaded.
     """
     import soundfile
 
-    with soundfile.SoundFile(programme) as source:
+    by_line = {take.line: take for take in takes.takes}
+    for placement in timeline.placements:
+        if placement.line not in by_line:
+            raise StageFailed("the timeline places a line that has no take.", stage="mix", line=placement.line)
+    heard_takes = [by_line[placement.line] for placement in timeline.placements]
+    jobs = [(audio(take), place.span.length) for take, place in zip(heard_takes, timeline.placements, strict=True)]
+    with ahead(stretched(jobs, cores), 8 * cores) as sounds, soundfile.SoundFile(programme) as source:
         if source.samplerate != RATE:
             raise StageFailed(f"the programme is at {source.samplerate} Hz, not {RATE}.", stage="mix")
         original = Original(source, timeline.length)
@@ -164,11 +175,8 @@ def mix(
         asks = PROFILES[asked].suited(share)
         aim = target(asks, PROFILES["web"], integrated(heard.steps), speech)
         lines = DubLines(scratch / "lines.f32", spread(original.channels, centre), marked=marked)
-        by_line = {take.line: take for take in takes.takes}
-        for count, placement in enumerate(timeline.placements):
-            if placement.line not in by_line:
-                raise StageFailed("the timeline places a line that has no take.", stage="mix", line=placement.line)
-            lines.add(placement, read_take(audio(by_line[placement.line])))
+        for count, (placement, take, sound) in enumerate(zip(timeline.placements, heard_takes, sounds, strict=True)):
+            lines.add(placement, sound, synthetic=take.voice.kind != "recorded")
             tell(0.2 + 0.3 * count / len(timeline.placements))
         spans = {utterance.id: utterance.span for utterance in script.utterances}
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
@@ -176,7 +184,8 @@ def mix(
         usual = line_levels(under, aim.lufs - aim.line_offset)
         levels = [level + more for level, more in zip(usual, raised, strict=True)]
         if announced is not None and announced[0].span is not None:
-            lines.add(Placement(LINE, announced[0].span, announced[0].rate or 1.0), read_take(announced[1]))
+            told, sound = announced[0].span, read_take(announced[1])
+            lines.add(Placement(LINE, told, announced[0].rate or 1.0), stretch(sound, told.length))
             levels.append(float(np.median(usual)))
         lines.level([level + aim.line_offset for level in levels])
 
@@ -244,14 +253,12 @@ def mix(
 
 def _unchanged(original: Original, programme: Path, out: Path, heard: Heard) -> Mix:
     """A lesson in which nothing is said keeps its own sound, to the sample."""
-    import soundfile
-
-    if original.own_length == original.length:
+    if original.own_length == original.length and programme.suffix == out.suffix:
         shutil.copyfile(programme, out)
     else:
-        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
+        with sink(out, original.channels) as file:
             for block in original.blocks():
-                sink.write(block)
+                file.write(block)
     peak = PeakMeter()
     for block in original.blocks():
         peak.add(block)
@@ -341,6 +348,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
             ducking=params.ducking,
             separator=Separator.load(path) if path else None,
             announced=(told, bench.store.get(told.audio)) if told else None,
+            cores=bench.cores,
             tell=bench.tell,
         )
     return Made(

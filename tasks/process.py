@@ -29,7 +29,7 @@ def run_program(arguments: Sequence[str], timeout_s: float, *, given: str | None
     program = Path(arguments[0]).name
     try:
         done = subprocess.run(
-            [*_with_us(arguments[0]), *arguments],
+            [*dying_with_us(arguments[0]), *arguments],
             stdin=subprocess.DEVNULL if given is None else None,
             input=given,
             capture_output=True,
@@ -55,7 +55,7 @@ def run_program(arguments: Sequence[str], timeout_s: float, *, given: str | None
 
 
 @cache
-def _with_us(program: str) -> tuple[str, ...]:
+def dying_with_us(program: str) -> tuple[str, ...]:
     """What makes a program end when we are killed, so that it never writes into a file that the next run begins.
 
     util-linux's setpriv, which every Debian has; nothing where it or the program is missing.

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from manifests.spans import RATE, Span
+from tasks.ahead import ahead
 from tasks.bed import Bed
 from tasks.dub_lines import DubLines
 from tasks.ducking import Envelope
@@ -19,6 +21,9 @@ from tasks.loudness import Meter, Steps
 from tasks.room_tone import Kind, Sound
 from tasks.survey import BLOCK, Original
 from tasks.underlay import Underlay
+
+if TYPE_CHECKING:
+    from soundfile import SoundFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +76,6 @@ class Renderer:
 
     def render(self, out: Path, gain_db: float) -> Done:
         """One pass, with this gain for all lines."""
-        import soundfile
-
         original, aim = self._original, self._aim
         voice = self._lines.median_lufs + gain_db
         envelope, leakage = Envelope(self._underlay.ducking), Leakage(self._speech)
@@ -88,18 +91,27 @@ class Renderer:
         limiter = Limiter(original.channels, self._ceiling)
         meter, peak = Meter(original.channels), PeakMeter()
         level = np.float32(10 ** (aim.background_db / 20))
-        with soundfile.SoundFile(out, "w", RATE, original.channels, "PCM_24", format="FLAC") as sink:
 
-            def deliver(block: Sound) -> None:
-                meter.add(block)
-                peak.add(block)
-                sink.write(block)
-
+        def mixed() -> Iterator[Sound]:
             for start in range(0, original.length, BLOCK):
                 count = min(BLOCK, original.length - start)
-                deliver(limiter.feed(bed.read(count) * level + self._lines.read(start, count, gain_db)))
+                block = bed.read(count)
+                block *= level
+                block += self._lines.read(start, count, gain_db)
+                yield block
                 self._tell(0.5 + 0.5 * start / original.length)
-            deliver(limiter.rest())
+
+        def limited() -> Iterator[Sound]:
+            with ahead(mixed()) as blocks:
+                for block in blocks:
+                    yield limiter.feed(block)
+            yield limiter.rest()
+
+        with sink(out, original.channels) as file, ahead(limited()) as blocks:
+            for block in blocks:
+                meter.add(block)
+                peak.add(block)
+                file.write(block)
         steps = meter.steps()
         speaking = self._lines.steps(len(steps))
         return Done(
@@ -113,3 +125,11 @@ class Renderer:
             lowered_db=envelope.deepest_db,
             leakage_db=leakage.db,
         )
+
+
+def sink(out: Path, channels: int) -> SoundFile:
+    """The file that a mix is written to: 24-bit FLAC, or floats in Wave64 where its name ends in `.w64`."""
+    import soundfile
+
+    form, kind = ("FLOAT", "W64") if out.suffix == ".w64" else ("PCM_24", "FLAC")
+    return soundfile.SoundFile(out, "w", RATE, channels, form, format=kind)

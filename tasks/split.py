@@ -7,7 +7,8 @@ the picture has silence before it, gaps are filled, and what the encoder put bef
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -72,15 +73,9 @@ def split(source: Path, folder: Path, *, source_language: str, audio_language: s
     """
     media = probe(source)
     media = replace(media, sound=choose_sound(source, media, source_language, audio_language))
-    try:
+    with explained_decoding(source):
         media = replace(media, duration=programme_length(source, media))
         programme, speech = _decode(source, media, folder)
-    except ProgramFailed as error:
-        if "No space left" in error.complaint:
-            raise StoreError(f"no space is left for the sound of {source.name}.", remedy="Free some space.") from error
-        raise MediaError(
-            f"the sound of {source} cannot be decoded ({error.complaint}).", remedy="Copy or export it again."
-        ) from error
     return Parts(media, programme, speech, pieces(speech, media.duration), _scenes(source, media))
 
 
@@ -90,6 +85,19 @@ def _scenes(source: Path, media: Media) -> Scenes:
         return find_scenes(source, media)
     except ProgramFailed as error:
         return Scenes(unseen=error.complaint or "it cannot be decoded")
+
+
+@contextmanager
+def explained_decoding(source: Path) -> Generator[None]:
+    """What ffmpeg says of a sound that it cannot decode, or of a full disk, as the user's or the operator's error."""
+    try:
+        yield
+    except ProgramFailed as error:
+        if "No space left" in error.complaint:
+            raise StoreError(f"no space is left for the sound of {source.name}.", remedy="Free some space.") from error
+        raise MediaError(
+            f"the sound of {source} cannot be decoded ({error.complaint}).", remedy="Copy or export it again."
+        ) from error
 
 
 def choose_sound(source: Path, media: Media, source_language: str, audio_language: str | None) -> int:
@@ -183,6 +191,27 @@ def programme_length(source: Path, media: Media) -> int:
             remedy="Copy or export it again; it must be whole.",
         )
     return counted
+
+
+def decode_programme(source: Path, media: Media, to: Path) -> None:
+    """Write the programme's sound, as `programme.flac` is; as Wave64, which is written and read faster, where `to`
+    ends in `.w64`. Raises MediaError where it cannot be decoded, StoreError where the folder's disk is full."""
+    import ffmpeg
+
+    stream = media.dubbed
+    deep = 16 < stream.bits <= 32
+    output = ffmpeg.output(
+        _lasting(_carried(_on_time(source, stream), stream), media.duration),
+        file_argument(to),
+        **(
+            {"format": "w64", "acodec": "pcm_s24le" if deep else "pcm_s16le"}
+            if to.suffix == ".w64"
+            else {"format": "flac", "acodec": "flac", "sample_fmt": "s32" if deep else "s16", "compression_level": 3}
+        ),
+    )
+    with explained_decoding(source):
+        run_program(["ffmpeg", "-v", "error", "-nostdin", "-y", *ffmpeg.get_args(output)], _patience_s(media))
+    _check_length(source, to, media.duration)
 
 
 def _decode(source: Path, media: Media, folder: Path) -> tuple[Path, Path]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.spans import RATE
+from tasks.ahead import ahead
 from tasks.loudness import Meter, Steps
 from tasks.room_tone import HOP, Sound
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8 * RATE
 """Samples that are in hand at a time."""
+
+_HEARD_AT_ONCE = 96 * HOP
 
 
 class Original:
@@ -38,10 +41,10 @@ class Original:
             out[:count] = self._file.read(count, dtype="float32", always_2d=True)
         return out
 
-    def blocks(self) -> Iterator[Sound]:
+    def blocks(self, size: int = BLOCK) -> Iterator[Sound]:
         """The whole programme, `length` samples."""
-        for start in range(0, self.length, BLOCK):
-            yield self.read(start, min(BLOCK, self.length - start))
+        for start in range(0, self.length, size):
+            yield self.read(start, min(size, self.length - start))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +59,10 @@ class Heard:
 def survey(original: Original, tell: Callable[[float], None]) -> Heard:
     meter = Meter(original.channels)
     powers: list[NDArray[np.float64]] = []
-    rest = np.zeros(0)
-    for count, block in enumerate(original.blocks()):
-        meter.add(block)
-        power = np.concatenate(
-            [rest, np.square(block, dtype=np.float64) @ np.full(original.channels, 1 / original.channels)]
-        )
-        whole = len(power) // HOP * HOP
-        powers.append(power[:whole].reshape(-1, HOP).mean(axis=1))
-        rest = power[whole:]
-        tell(count * BLOCK / original.length)
-    return Heard(meter.steps(), np.concatenate(powers) if powers else rest)
+    with ahead(original.blocks(_HEARD_AT_ONCE)) as blocks:
+        for count, block in enumerate(blocks):
+            meter.add(block)
+            whole = block[: len(block) // HOP * HOP]
+            powers.append(np.square(whole, dtype=np.float64).reshape(-1, HOP * original.channels).mean(axis=1))
+            tell(count * _HEARD_AT_ONCE / original.length)
+    return Heard(meter.steps(), np.concatenate(powers) if powers else np.zeros(0))

@@ -101,6 +101,33 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         load(Mix, inputs["mix/mix.json"]),
         load(Delivery, inputs["remux/delivery.json"]),
     )
+    record = examine(params, evidence, bench.digests["source"], bench.history, started)
+    draft = bench.scratch / "record.json"
+    draft.write_text(record.text(), encoding="utf-8")
+    beside = Path(params.out) / f"{params.lesson}.{params.language}.dub.json"
+    publish(record.text(), beside)
+    return Made(
+        {"record.json": draft},
+        delivered={beside: file_sha256(beside)},
+        notes={
+            "state": record.state,
+            "output": evidence.delivery.path,
+            "problems": [problem.model_dump(exclude_none=True) for problem in record.problems],
+        },
+    )
+
+
+def examine(
+    params: Params,
+    evidence: Evidence,
+    source_sha256: str,
+    history: Mapping[str, Mapping[str, Any]],
+    started: float,
+) -> Record:
+    """The record of a finished file, which is heard and read for it; `started` is the monotonic clock's.
+
+    Raises StageFailed where the file, or the dub in it, is not as long as the source, and what `hear` raises.
+    """
     finished = Path(evidence.delivery.path)
     made = probe(finished)
     track = dub_track(made, params.language)
@@ -109,13 +136,13 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     disclosed = disclosure(params, evidence, made, track, heard)
     lines = tuple(record_lines(evidence))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
-    record = Record(
+    return Record(
         schema=SCHEMA_VERSION,
         course=params.course,
         lesson=params.lesson,
         language=params.language,
         state="partial" if problems else "done",
-        source=Source(path=params.source, sha256=bench.digests["source"], duration=seconds(evidence.media.duration)),
+        source=Source(path=params.source, sha256=source_sha256, duration=seconds(evidence.media.duration)),
         output=Output(
             path=finished.name,
             sha256=evidence.delivery.sha256,
@@ -127,26 +154,13 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
         mix=mixing(evidence.mix),
         disclosure=disclosed,
-        engines=dict(_engines(bench.history)),
+        engines=dict(_engines(history)),
         stages={
-            **dict(_stages(bench.history)),
+            **dict(_stages(history)),
             "verify": StageRun(state="done", seconds=round(time.monotonic() - started, 3), cached=False),
         },
         problems=problems,
         notes=(*_notes(evidence), *_faint(disclosed)),
-    )
-    draft = bench.scratch / "record.json"
-    draft.write_text(record.text(), encoding="utf-8")
-    beside = Path(params.out) / f"{params.lesson}.{params.language}.dub.json"
-    publish(record.text(), beside)
-    return Made(
-        {"record.json": draft},
-        delivered={beside: file_sha256(beside)},
-        notes={
-            "state": record.state,
-            "output": str(finished),
-            "problems": [problem.model_dump(exclude_none=True) for problem in problems],
-        },
     )
 
 
@@ -192,7 +206,7 @@ def find_problems(evidence: Evidence, heard: Heard, hard_max: float) -> Iterator
     placed = {placement.line: placement.span for placement in evidence.timeline.placements}
     for utterance in _in_order(evidence.script):
         name = utterance.id
-        if name not in texts or not texts[name].text.strip():
+        if name not in takes and (name not in texts or not texts[name].text.strip()):
             yield Problem(line=name, stage="translate", message="has no text in the target language.")
         elif name not in takes:
             yield Problem(line=name, stage="synthesize", message="was not spoken by any voice.")
@@ -248,7 +262,8 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
 def disclosure(params: Params, evidence: Evidence, made: Media, track: int, heard: Heard) -> Disclosure:
     """What the finished file itself says of its speech, as it is heard, read and verified there."""
     finished = Path(evidence.delivery.path)
-    marked = params.watermark and bool(evidence.timeline.placements)
+    synthetic = {take.line for take in evidence.takes.takes if take.voice.kind != "recorded"}
+    marked = params.watermark and any(placement.line in synthetic for placement in evidence.timeline.placements)
     return Disclosure(
         watermark_score=score_file(finished, track, duration_s=made.duration / RATE) if marked else None,
         content_credentials=credentials.read(finished, chain.anchors()).state,

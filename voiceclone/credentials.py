@@ -87,6 +87,8 @@ class Claim:
     """SHA-256 of the consent records whose voices speak."""
     disclosure: str = ""
     """The sentence that says so to people."""
+    recorded: tuple[str, ...] = ()
+    """Languages of dubs that people speak, recorded; nothing in them is synthetic."""
 
 
 @dataclass(frozen=True, slots=True)

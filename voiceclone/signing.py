@@ -193,12 +193,15 @@ def _manifest(claim: Claim, first_box: bytes) -> dict[str, Any]:
                 "softwareAgent": agent,
             },
         ]
+    for language in claim.recorded:
+        languages = {"sourceLanguage": claim.source_language, "targetLanguage": language}
+        actions.append({"action": "c2pa.dubbed", "parameters": languages, "softwareAgent": agent})
     refused = {use: {"use": "notAllowed"} for use in ("cawg.ai_inference", "cawg.ai_generative_training")}
     # C2PA's own hash leaves the first box of an MP4 out
     head = {"first_box_sha256": hashlib.sha256(first_box).hexdigest()} if first_box else {}
     return {
         "claim_generator_info": [agent],
-        "title": "dub" if claim.languages else "copy",
+        "title": "dub" if claim.languages or claim.recorded else "copy",
         "assertions": [
             {"label": "c2pa.actions.v2", "data": {"actions": actions}},
             {"label": "cawg.training-mining", "data": {"entries": refused}},

@@ -42,11 +42,11 @@ LONGEST_CLIP_S = 40.0
 LEAST_FIT = 0.3
 """How much better the words of all clips must fit forwards than backwards (`alignment.fits`) to be what is said.
 
-Measured on eleven voices, four of them by recognized words: 0.43 to 1.30 with their own words, -0.02 to 0.23 with other
+Measured on nine voices, three of them by recognized words: 0.43 to 1.30 with their own words, -0.02 to 0.23 with other
 clips'."""
 LEAST_CLIP_FIT, LEAST_SHARE_OF_FIT = 0.2, 0.4
 """The same for a single clip: at least this, and at least this share of the median. Measured: 0.25 to 1.45 with its own
-words, -0.24 to 0.30 with other ones."""
+words, but for one clip of 58 (-0.03), and -0.24 to 0.30 with other words among clips with their own."""
 NETWORKS = 2
 
 _ORDERED_WORDS, _COMPARED_CLIPS = 4, 3

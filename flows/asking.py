@@ -15,15 +15,17 @@ from rich.console import Console
 from rich.table import Table
 
 from flows.order import Order, shown
-from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows
+from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows, problem_text
 from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.model import Job
 from manifests.workspace import Workspace, locate
 from tasks.perform import media_seconds
-from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES
+from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
+
+_STOPPED = ("blocked", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,24 +36,31 @@ class TargetPlan:
     steps: tuple[Step, ...]
     media_s: float | None
     """How long the lesson plays; None where it was never opened."""
+    held: tuple[dict[str, Any], ...] = ()
+    """The problems of a target that is made and that a gate holds."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
             "lesson": self.job.lesson_id,
             "language": self.job.language,
-            "state": worst(self.steps),
+            "state": self.state,
             "media_seconds": self.media_s,
             "stages": {step.stage: step.as_dict() for step in self.steps},
             "problems": [
-                {"stage": step.stage, "message": step.why} for step in self.steps if step.state in ("blocked", "failed")
+                *({"stage": step.stage, "message": step.why} for step in self.steps if step.state in _STOPPED),
+                *self.held,
             ],
         }
+
+    @property
+    def state(self) -> str:
+        return "review" if self.held else worst(self.steps)
 
     @property
     def why(self) -> str:
         """The first thing that is not cached, and its reason."""
         first = next((step for step in self.steps if step.state != "cached"), None)
-        return f"{first.stage}: {first.why}" if first else ""
+        return f"{first.stage}: {first.why}" if first else "; ".join(map(problem_text, self.held))
 
 
 def show_plan(
@@ -92,7 +101,8 @@ def plan_course(selection: Selection, workspace: Workspace) -> list[TargetPlan]:
             made = walk(TARGET_STAGES, target, workspace, lesson, last_keys=last_keys)
             # The lesson's own stages cost their time once, so they are counted with its first language.
             steps = (*(_timed(lesson.steps, pace, media_s) if number == 0 else lesson.steps), *made.steps)
-            plans.append(TargetPlan(target, _timed(steps, pace, media_s, made.steps), media_s))
+            held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
+            plans.append(TargetPlan(target, _timed(steps, pace, media_s, made.steps), media_s, held))
     return plans
 
 
@@ -117,14 +127,15 @@ def _print_plan(course: str, plans: Sequence[TargetPlan]) -> None:
         table.add_row(
             plan.job.lesson_id.replace("[", r"\["),
             plan.job.language or "",
-            worst(plan.steps),
+            plan.state,
             minutes,
             plan.why.replace("[", r"\["),
         )
     console = Console()
     console.print(table)
-    states = [worst(plan.steps) for plan in plans]
-    console.print(", ".join(f"{states.count(state)} {state}" for state in ("cached", "run", "blocked", "failed")))
+    states = [plan.state for plan in plans]
+    shown_states = ("cached", "run", "blocked", "failed", *(["review"] if "review" in states else []))
+    console.print(", ".join(f"{states.count(state)} {state}" for state in shown_states))
     estimates = [step.estimate_s for plan in plans for step in plan.steps if step.estimate_s is not None]
     if estimates:
         console.print(f"about {sum(estimates) / 60:.1f} minutes of work, from what earlier runs took")

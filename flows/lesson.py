@@ -11,8 +11,9 @@ from flows.standing import unfinished
 from flows.target import dub_target
 from manifests.errors import DubError
 from manifests.model import Job
+from manifests.shelves import put_away
 from tasks.perform import Products
-from tasks.pipeline import LESSON_STAGES, multi_of
+from tasks.pipeline import LESSON_STAGES, multi_of, waits_for_review
 from tasks.plan import Walk
 
 
@@ -51,8 +52,11 @@ def _join_languages(order: Order, job: Job, products: Products, cores: int) -> N
     """Make the file that carries every language of the lesson, where all are there."""
     space = workspace(order.workspace)
     space.ledger.drop(job.course.course, job.lesson_id, "multi")
-    multi = multi_of(job, Walk((), products), space)
+    lesson = Walk((), products)
+    multi = multi_of(job, lesson, space)
     if multi is None:
+        if waits_for_review(job, lesson, space):
+            put_away(job.out, f"{job.lesson_id}.multi")  # it carries what the language that waits was before
         return
     stage, everything = multi
     try:

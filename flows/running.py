@@ -22,9 +22,11 @@ from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import InputError
 from manifests.ledger import TargetRow
 from manifests.model import Stage
+from manifests.shelves import tidy
 from manifests.workspace import Workspace, locate
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, multi_of
 from tasks.plan import Walk, walk
+from voiceclone.chain import signer
 
 
 def run_course(
@@ -76,6 +78,8 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
     """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code."""
     selection = wanted(order)
     space = Workspace.open(order.workspace)
+    if selection.course.delivery.disclosure.credentials:
+        signer()  # makes the development chain where there is none: what is signed depends on who signs
     with space.locked(_say), _terminable():
         if not _up_to_date(order, selection, space):
             try:
@@ -86,11 +90,17 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
                 # Stages still run in threads; everything is written so that an end at any moment does no harm.
                 os._exit(INTERRUPTED)
         rows = _rows(selection, space)
+        for out in {item.job.out for item in selection.lessons}:
+            tidy(out)
     if json_wanted:
         sys.stdout.write(json.dumps(as_json(selection.course.course, rows), indent=1, ensure_ascii=False) + "\n")
     elif table:
         print_rows(Console(), selection.course.course, rows)
     code = exit_code(rows)
+    for row in rows:
+        if row.state == "review":
+            target = shown(f"{row.lesson}:{row.language}")
+            _say(f"Held for review: {row.output}. To release it: dub approve {shown(order.manifest)} {target}")
     if any(row.state in ("failed", "blocked") for row in rows):
         _say(f"When that is mended: dub rerun {shown(order.manifest)} --failed")
     return code

@@ -78,9 +78,13 @@ def _what(row: TargetRow) -> str:
         return _nearby(row.output)
     if row.message:
         return f"{row.stage}: {row.message}" if row.stage else row.message
-    return "; ".join(
-        (f"line {problem['line']}: " if problem.get("line") else "") + problem["message"] for problem in row.problems
-    )
+    return "; ".join(problem_text(problem) for problem in row.problems)
+
+
+def problem_text(problem: Mapping[str, Any]) -> str:
+    """A problem in a table: its line or its gate first."""
+    about = f"line {problem['line']}" if problem.get("line") else problem.get("gate", "")
+    return f"{about}: {problem['message']}" if about else problem["message"]
 
 
 def _nearby(output: str) -> str:

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 from manifests.model import Job
+from manifests.shelves import held, put_away
 
 
 def withdraw(job: Job) -> tuple[Path, ...]:
@@ -14,15 +15,10 @@ def withdraw(job: Job) -> tuple[Path, ...]:
     Only where the record beside them says that a person's own voice speaks.
     """
     stem = f"{job.lesson_id}.{job.language}"
-    if not _in_somebodys_voice(job.out / f"{stem}.dub.json"):
+    records = (job.out / f"{stem}.dub.json", held(job.out / f"{stem}.dub.json"))
+    if not any(_in_somebodys_voice(record) for record in records):
         return ()
-    shelf = job.out.parent / "withdrawn" / job.out.name
-    shelf.mkdir(parents=True, exist_ok=True)
-    moved: list[Path] = []
-    for path in sorted(job.out.iterdir()):
-        if path.name.startswith((f"{stem}.", f"{job.lesson_id}.multi.")):
-            moved.append(path.rename(shelf / path.name))
-    return tuple(moved)
+    return put_away(job.out, stem, from_review=True) + put_away(job.out, f"{job.lesson_id}.multi")
 
 
 def _in_somebodys_voice(record: Path) -> bool:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from manifests.document import At
-from manifests.model import Course, Delivery, Disclosure, Lesson, Part, Person, Speakers, Timing
+from manifests.model import Course, Delivery, Disclosure, Lesson, Part, Person, Quality, Speakers, Timing
 from manifests.names import name_fault
 
 _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
@@ -24,6 +24,7 @@ _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
     (("delivery",), Delivery),
     (("delivery", "disclosure"), Disclosure),
     (("timing",), Timing),
+    (("quality",), Quality),
     (("lessons", "*"), Lesson),
     (("lessons", "*", "speakers"), Speakers),
 )
@@ -38,7 +39,7 @@ _EXAMPLES: Final[Mapping[At, str]] = {
     ("delivery", "disclosure"): "disclosure: {watermark: false, reason: marked elsewhere}",
     ("delivery", "subtitles"): "subtitles: [srt, embedded]",
     ("timing",): "timing: {hard_max: 1.4}",
-    ("quality",): "quality: {}",
+    ("quality",): "quality: {timing: 0.9}",
     ("lessons",): "lessons: [{media: media/lesson-01.mp4}]",
     ("lessons", "*"): "- media: media/lesson-01.mp4",
     ("lessons", "*", "speakers"): "speakers: {SPEAKER_00: amara, SPEAKER_01: stock}, or {single: amara}",

@@ -17,6 +17,7 @@ from manifests.errors import Finding, InputError, ManifestError
 from manifests.faults import Fault
 from manifests.model import Course, Job, Lesson
 from manifests.names import name_fault, same_name
+from manifests.shelves import SHELVES
 
 MOST_SUGGESTIONS: Final = 20
 """Missing files that get a nearest name: where a whole disk is missing, comparing names would take minutes."""
@@ -107,7 +108,7 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
     faults: list[Fault] = []
     for index, lesson in enumerate(course.lessons):
         at: At = ("lessons", index, "media")
-        found = _media_files(lesson, path.parent, (folder, base / "review", base / "withdrawn"))
+        found = _media_files(lesson, path.parent, (folder, *(base / name for name in SHELVES)))
         if not found:
             faults.append(Fault(at, f"no file matches `{lesson.media}`, relative to {path.parent}."))
         if lesson.id is not None and len(found) > 1:

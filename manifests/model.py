@@ -10,7 +10,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationInfo,
+    WithJsonSchema,
+)
 from pydantic.config import JsonDict
 
 from manifests import languages
@@ -147,6 +157,57 @@ class Timing(Part):
     )
 
 
+def _limit(value: Any, info: ValidationInfo) -> Any:
+    if not isinstance(value, bool):
+        return value
+    return Quality.model_fields[info.field_name or ""].default if value else None
+
+
+Limit = Annotated[
+    float | None,
+    BeforeValidator(_limit),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "boolean"}, {"type": "null"}]}),
+]
+"""A gate's number; `true` is its default, `false` leaves the gate open."""
+
+
+class Quality(Part):
+    """Gates: a target below one is held in `out/review/` until somebody approves it."""
+
+    timing: Limit = Field(
+        default=0.0,
+        ge=0,
+        le=1,
+        description="Least share of speech between 0.90x and 1.25x; overlaps, cut words and rates above `hard_max`"
+        " never pass. `false` opens the gate.",
+    )
+    loudness: Limit = Field(
+        default=1.0,
+        ge=0,
+        description="Most LU from the loudness that was aimed at; true peaks keep the norm's limit. `false` opens it.",
+    )
+    disclosure: float = Field(
+        default=0.5,
+        ge=0.3,
+        le=1.0,
+        description="Least watermark score in the finished file; credentials, tag and subtitle must be there too."
+        " What `delivery: {disclosure: …}` switches off is not asked for.",
+    )
+    similarity: float | None = Field(
+        default=None, ge=-1, le=1, description="Least similarity of a cloned line to the person's voice."
+    )
+    glossary: float | None = Field(
+        default=None, ge=0, le=1, description="Least share of terms as the glossary has them."
+    )
+    numbers: float | None = Field(default=None, ge=0, le=1, description="Least share of numbers that are kept.")
+    leakage: float | None = Field(
+        default=None, ge=0, le=1, description="Most of the source's speech that is heard under the dub."
+    )
+    read_back: float | None = Field(
+        default=None, ge=0, le=1, description="Least share of words that are recognized in the dub."
+    )
+
+
 def _speakers_kind(value: Any) -> Literal["auto", "count", "labels"]:
     """Which way of naming speakers a value is meant to be, so that a fault is told about that way only."""
     if isinstance(value, Speakers):
@@ -247,7 +308,7 @@ class Course(Part):
     timing: Timing = Field(
         default=Timing(), description="How fast a line may be, as a multiple of the voice's own pace."
     )
-    quality: dict[str, float] = Field(default_factory=dict, description="Gates that a target must pass.")
+    quality: Quality = Field(default=Quality(), description="Gates that a target must pass.")
     lessons: tuple[Lesson, ...] = Field(min_length=1, description="The source files.")
 
 

@@ -56,7 +56,16 @@ ROWS: Final[tuple[Row, ...]] = (
         for stage in ("split", "clone", "place", "mix", "remux", "verify")
     ),
     Row(("glossary",), _given, "glossaries; leave the key out"),
-    Row(("quality",), _given, "quality gates; leave the key out"),
+    *(
+        Row(("quality", gate), _given, f"a gate on {what}; leave it out")
+        for gate, what in (
+            ("similarity", "similarity"),
+            ("glossary", "the glossary"),
+            ("numbers", "numbers"),
+            ("leakage", "leakage"),
+            ("read_back", "what is recognized in the dub"),
+        )
+    ),
     Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
     Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
 )

@@ -203,9 +203,19 @@ class StageRun(Part):
 
 
 class Problem(Part):
-    line: str | None = Field(None, exclude_if=_absent)
+    line: str | None = Field(default=None, exclude_if=_absent)
+    gate: str | None = Field(default=None, exclude_if=_absent, description="the quality gate that holds the target")
     stage: Stage
     message: str
+
+
+class Approved(Part):
+    """Somebody released what a gate would hold."""
+
+    gates: tuple[str, ...]
+    by: str | None = Field(default=None, exclude_if=_absent)
+    at: str
+    reason: str | None = Field(default=None, exclude_if=_absent)
 
 
 class Record(Part):
@@ -226,6 +236,12 @@ class Record(Part):
     engines: dict[Stage, EngineUsed]
     stages: dict[Stage, StageRun]
     problems: tuple[Problem, ...] = ()
+    content: str | None = Field(
+        default=None,
+        exclude_if=_absent,
+        description="digest of all that the file was made from: what an approval is bound to",
+    )
+    approved: Approved | None = Field(default=None, exclude_if=_absent)
     notes: tuple[str, ...] = Field((), description="what is not as one might expect, and needs no mending")
 
     def text(self) -> str:

@@ -12,6 +12,7 @@ from manifests.document import At
 from manifests.faults import Fault, nearest
 from manifests.model import Course, Lesson, Speakers
 from manifests.names import name_fault, same_name
+from manifests.shelves import SHELVES
 
 LABEL: Final = re.compile(r"SPEAKER_\d{2,}")
 """How diarization names speakers, in order of first speech."""
@@ -172,6 +173,8 @@ def _paths(course: Course, folder: Path) -> Iterator[Fault]:
     """Media and outputs lie wherever the operator says; all else that a manifest names lies below its folder."""
     if fault := name_fault(course.course):
         yield Fault(("course",), fault)
+    if same_name(course.course) in SHELVES:
+        yield Fault(("course",), f"`{course.course}` is a folder of ours among the outputs; choose another name.")
     if course.glossary is not None and (fault := escape(course.glossary, folder)):
         yield Fault(("glossary",), fault)
     for index, lesson in enumerate(course.lessons):

@@ -20,6 +20,7 @@ from manifests.errors import (
     StoreError,
 )
 from manifests.model import Job
+from manifests.shelves import lies_at
 from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.media import check_file
@@ -96,13 +97,12 @@ def _source_digest(job: Job, workspace: Workspace) -> str:
 
 
 def standing(stage: Stage, key: str, workspace: Workspace) -> Commit | None:
-    """The commit of a key whose objects are all there and whose delivered files are still as they were made."""
+    """The commit of a key whose objects are all there and whose delivered files, held or not, are as they were made."""
     commit = workspace.store.committed(stage.name, key)
     if commit is None:
         return None
     for name, sha256 in commit.delivered.items():
-        path = Path(name)
-        if not path.is_file() or workspace.digests.of(path) != sha256:
+        if lies_at(Path(name), lambda path, sha256=sha256: workspace.digests.of(path) == sha256) is None:
             return None
     return commit
 

@@ -28,10 +28,22 @@ TARGET_STAGES: tuple[Stage, ...] = (
 PIPELINE: tuple[Stage, ...] = (*LESSON_STAGES, *TARGET_STAGES)
 
 
+def is_held(target: Walk) -> bool:
+    """Whether a target is whole and a gate holds it."""
+    return target.complete and target.products.outcomes["verify"].commit.notes["state"] == "review"
+
+
+def waits_for_review(job: Job, lesson: Walk, workspace: Workspace) -> bool:
+    """Whether a gate holds any language of a lesson."""
+    languages = (job.model_copy(update={"language": language}) for language in job.course.targets)
+    return any(is_held(walk(TARGET_STAGES, language, workspace, lesson)) for language in languages)
+
+
 def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Products] | None:
     """The stage that makes the file with every language of a lesson, and what it works from.
 
-    None where the course has one language, the container holds one audio track, or a language is not mixed yet.
+    None where the course has one language, the container holds one audio track, or a language is not verified yet or is
+    held for review.
     """
     languages = job.course.targets
     if len(languages) < 2 or not lesson.complete:
@@ -41,10 +53,9 @@ def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Produ
     media = load(Media, workspace.store.get(objects["split/media.json"]))
     if not remux.holds_many(media, job.course.delivery.container):
         return None
-    mixed = TARGET_STAGES[: TARGET_STAGES.index(mix.STAGE) + 1]
     for language in languages:
-        made = walk(mixed, job.model_copy(update={"language": language}), workspace, lesson)
-        if not made.complete:
+        made = walk(TARGET_STAGES, job.model_copy(update={"language": language}), workspace, lesson)
+        if not made.complete or is_held(made):
             return None
         objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}
         people |= {f"{language}:{name}": carried for name, carried in made.products.people.items()}

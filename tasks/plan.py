@@ -7,14 +7,19 @@ that is not is `run`, with the reason, and so is everything after it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable
 from manifests.model import Job
 from manifests.workspace import Workspace
 from tasks.perform import Outcome, Products, key_of, standing
-from tasks.stage import Stage
+from tasks.stage import Stage, digest
+
+_NOT_SETTINGS = {"signer": "the signing certificate changed", "approval": "it was approved, or no longer is"}
+"""Parameters that come from elsewhere than the manifest, and what to say where only they changed."""
+
+_SETTINGS = "its settings in the manifest changed"
 
 StepState = Literal["cached", "run", "blocked", "failed"]
 
@@ -131,4 +136,9 @@ def _why(
         return f"{', '.join(changed)} changed"
     if was["version"] != stage.version:
         return "dubflow does this stage differently now"
-    return "its settings in the manifest changed"
+    return _other_settings(asdict(stage.params(job)), was["params"])
+
+
+def _other_settings(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
+    other = [name for name, value in now.items() if digest(value) != digest(before.get(name))]
+    return _NOT_SETTINGS.get(other[0], _SETTINGS) if len(other) == 1 else _SETTINGS

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from manifests.errors import MediaError, StageFailed, StoreError
 from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
+from manifests.shelves import REVIEW, shelf
 from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
@@ -27,8 +28,8 @@ from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
 from tasks.subtitles import cues, to_srt
 from tasks.tracks import Dub
-from voiceclone.chain import signer
-from voiceclone.credentials import Claim, sidecar
+from voiceclone.chain import fingerprint, signer
+from voiceclone.credentials import SIDECAR, Claim, sidecar
 from voiceclone.registry import Registry
 from voiceclone.signing import sign
 
@@ -59,6 +60,7 @@ class Delivery:
     """A finished file."""
 
     path: str
+    """Where it lies once it is released; until then it waits on the review shelf (`manifests.shelves`)."""
     sha256: str
     duration: int
     """Samples at 48 kHz."""
@@ -87,6 +89,8 @@ class Params:
     tags: bool = True
     disclosed: bool = True
     """Whether the subtitles say that the speech is synthetic."""
+    signer: str = ""
+    """SHA-256 of the certificate that signs: another one signs anew."""
     terms: clone.Params | None = None
     """What a grant is asked for once more before a person's voice leaves the house; None where nobody is named."""
 
@@ -245,11 +249,16 @@ def _deliver(
         claim = Claim(params.source_language, spoken, bench.digests["source"], consents, disclosure=said)
         return sign(path, suffix, claim, source, signer())
 
+    out = Path(params.out)
+    kind, _ = chosen(media, params.container)
+    beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, ".srt", f"{kind.suffix}{SIDECAR}"))
+    refuse_to_overwrite(tuple(beneath), (source, *map(Path, params.inputs)))
     delivery = remux(
         source,
         media,
         dubs,
-        Path(params.out) / name,
+        # a target waits there for its verification; a file of several languages is made from verified ones
+        (shelf(out, REVIEW) if params.language else out) / name,
         bench.scratch,
         container=params.container,
         subtitles=subtitles,
@@ -257,11 +266,26 @@ def _deliver(
         tags=disclosure.tags(spoken, media.tags) if params.tags else {},
         seal=seal if params.credentials else None,
     )
+    delivery = _placed(delivery, out)
     files = {delivery.path: delivery.sha256, **delivery.subtitles, **delivery.credentials}
     return Made(
         {"delivery.json": dump(delivery, bench.scratch / "delivery.json")},
         delivered={Path(path): sha256 for path, sha256 in files.items()},
         notes={"output": delivery.path, "notes": list(delivery.notes)},
+    )
+
+
+def _placed(delivery: Delivery, out: Path) -> Delivery:
+    """The delivery by the paths that it has once it is released."""
+
+    def there(files: Mapping[str, str]) -> dict[str, str]:
+        return {str(out / Path(path).name): sha256 for path, sha256 in files.items()}
+
+    return replace(
+        delivery,
+        path=str(out / Path(delivery.path).name),
+        subtitles=there(delivery.subtitles),
+        credentials=there(delivery.credentials),
     )
 
 
@@ -279,13 +303,14 @@ def _params(job: Job) -> Params:
         credentials=job.course.delivery.disclosure.credentials,
         tags=job.course.delivery.disclosure.tags,
         disclosed=job.course.delivery.disclosure.subtitle,
+        signer=fingerprint() if job.course.delivery.disclosure.credentials else "",
         terms=terms if (terms := clone.params(job)).people else None,
     )
 
 
 STAGE = Stage(
     name="remux",
-    version=3,
+    version=4,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -319,7 +344,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "translate/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=3,
+        version=4,
         scope="lesson",
         needs=(
             "source",

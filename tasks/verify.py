@@ -10,17 +10,20 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from manifests import emphasis
+from manifests import approvals, emphasis
+from manifests.approvals import Approval
 from manifests.errors import StageFailed, StoreError
 from manifests.languages import iso_639_2
 from manifests.model import Job
 from manifests.model import Stage as StageName
 from manifests.record import (
     SCHEMA_VERSION,
+    Approved,
     Disclosure,
     EngineUsed,
     LineTake,
@@ -38,16 +41,20 @@ from manifests.record import (
     Text,
 )
 from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, load
+from manifests.shelves import REVIEW, shelf
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Placement, Take, Takes, Timeline
+from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
+from tasks.gates import Gates, Measured, failed
 from tasks.hearing import AUDIBLE_DBFS, Heard, hear
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
 from tasks.mix_record import announced, mix_notes, mixing
+from tasks.releasing import covers, find_delivered, settle
 from tasks.remux import Delivery
-from tasks.stage import Made, Stage, Workbench
+from tasks.stage import Made, Stage, Workbench, digest
 from tasks.timing import timing
 from voiceclone import chain, credentials
 from voiceclone.inspection import tags_of
@@ -73,6 +80,9 @@ class Params:
     switched_off: tuple[str, ...] = ()
     """Ways of disclosure that the manifest asks to leave out."""
     reason: str | None = None
+    gates: Gates = field(default_factory=Gates)
+    approval: Approval | None = None
+    """What somebody released of this target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +112,39 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         load(Delivery, inputs["remux/delivery.json"]),
     )
     record = examine(params, evidence, bench.digests["source"], bench.history, started)
+    found = Measured(
+        record.timing,
+        record.loudness,
+        record.disclosure,
+        evidence.mix,
+        params.hard_max,
+        titled=bool(evidence.delivery.subtitles),
+    )
+    below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
+    content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
+    waits = bool(below) and not covers(params.approval, content, below)
+    out = Path(params.out)
+    folder = shelf(out, REVIEW) if waits else out
+    changed: dict[str, object] = {"content": content}
+    if waits:
+        changed["state"], changed["problems"] = "review", (*record.problems, *below)
+        there = source_name(inputs["source"], folder)
+        changed["source"] = record.source.model_copy(update={"path": there})
+    elif below:
+        changed["approved"] = _approved(params.approval)
+    record = record.model_copy(update=changed)
     draft = bench.scratch / "record.json"
     draft.write_text(record.text(), encoding="utf-8")
-    beside = Path(params.out) / f"{params.lesson}.{params.language}.dub.json"
-    publish(record.text(), beside)
+    beside = out / f"{params.lesson}.{params.language}.dub.json"
+    with explained(out):
+        settle(_files(evidence.delivery), out, f"{params.lesson}.{params.language}", waits=waits)
+    publish(record.text(), folder / beside.name)
     return Made(
         {"record.json": draft},
-        delivered={beside: file_sha256(beside)},
+        delivered={beside: file_sha256(draft)},
         notes={
             "state": record.state,
-            "output": evidence.delivery.path,
+            "output": str(folder / Path(evidence.delivery.path).name),
             "problems": [problem.model_dump(exclude_none=True) for problem in record.problems],
         },
     )
@@ -128,12 +161,12 @@ def examine(
 
     Raises StageFailed where the file, or the dub in it, is not as long as the source, and what `hear` raises.
     """
-    finished = Path(evidence.delivery.path)
+    finished = find_delivered(Path(evidence.delivery.path), evidence.delivery.sha256)
     made = probe(finished)
     track = dub_track(made, params.language)
     heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
     check_length(evidence.media, made, heard)
-    disclosed = disclosure(params, evidence, made, track, heard)
+    disclosed = disclosure(params, evidence, finished, made, track, heard)
     lines = tuple(record_lines(evidence))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
     return Record(
@@ -162,6 +195,18 @@ def examine(
         problems=problems,
         notes=(*_notes(evidence), *_faint(disclosed)),
     )
+
+
+def _files(delivery: Delivery) -> dict[Path, str]:
+    """What was delivered, the finished file last."""
+    files = {**delivery.subtitles, **delivery.credentials, delivery.path: delivery.sha256}
+    return {Path(path): sha256 for path, sha256 in files.items()}
+
+
+def _approved(approval: Approval | None) -> Approved | None:
+    if approval is None:
+        return None
+    return Approved(gates=approval.gates, by=approval.by or None, at=approval.at, reason=approval.reason or None)
 
 
 def dub_track(made: Media, language: str) -> int:
@@ -259,28 +304,40 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
         )
 
 
-def disclosure(params: Params, evidence: Evidence, made: Media, track: int, heard: Heard) -> Disclosure:
+def disclosure(params: Params, evidence: Evidence, finished: Path, made: Media, track: int, heard: Heard) -> Disclosure:
     """What the finished file itself says of its speech, as it is heard, read and verified there."""
-    finished = Path(evidence.delivery.path)
     synthetic = {take.line for take in evidence.takes.takes if take.voice.kind != "recorded"}
     marked = params.watermark and any(placement.line in synthetic for placement in evidence.timeline.placements)
     return Disclosure(
-        watermark_score=score_file(finished, track, duration_s=made.duration / RATE) if marked else None,
+        watermark_score=_watermark_score(evidence, finished, made, track) if marked else None,
         content_credentials=credentials.read(finished, chain.anchors()).state,
         container_tag=says_so(tags_of(finished).get(TAG, ""), params.language),
         spoken=announced(evidence.mix, heard) or False,
-        shown=any(_shown(Path(path), params.language) for path in evidence.delivery.subtitles),
+        shown=any(
+            _shown(find_delivered(Path(path), sha256), params.language)
+            for path, sha256 in evidence.delivery.subtitles.items()
+        ),
         switched_off=params.switched_off,
         reason=params.reason,
     )
 
 
+def _watermark_score(evidence: Evidence, finished: Path, made: Media, track: int) -> float:
+    """As `dub verify` scores it; where that hears too little speech, as in a lesson of one short line, of its lines."""
+    length = made.duration / RATE
+    found = score_file(finished, track, duration_s=length)
+    if found >= MARKED:
+        return found
+    placed = [(placement.span.start_s, placement.span.end_s) for placement in evidence.timeline.placements]
+    return max(found, score_file(finished, track, duration_s=length, spoken=placed))
+
+
 def _shown(subtitles: Path, language: str) -> bool:
-    """Whether the first cues say so, alone or in the upper rows of cues that they share with the first line."""
+    """Whether the first cues say so, alone or in one row of each of the cues that they share with the first line."""
     first_cues = [cue.splitlines()[2:] for cue in subtitles.read_text(encoding="utf-8").split("\n\n")[:4]]
     alone = "".join(row for cue in first_cues for row in cue)
-    joined = "".join(row for cue in first_cues for row in cue[:1])
-    return says_so(alone, language) or says_so(joined, language)
+    shared = product(*(cue or [""] for cue in first_cues))
+    return says_so(alone, language) or any(says_so("".join(rows), language) for rows in shared)
 
 
 def _faint(disclosed: Disclosure) -> Iterator[str]:
@@ -395,7 +452,7 @@ def source_name(media: Path, out: Path) -> str:
 
 
 def _params(job: Job) -> Params:
-    told = job.course.delivery.disclosure
+    told, quality = job.course.delivery.disclosure, job.course.quality
     return Params(
         course=job.course.course,
         lesson=job.lesson_id,
@@ -406,12 +463,14 @@ def _params(job: Job) -> Params:
         watermark=told.watermark,
         switched_off=told.switched_off,
         reason=told.reason if told.switched_off else None,
+        gates=Gates(quality.timing, quality.loudness, quality.disclosure),
+        approval=approvals.read(job.manifest, job.lesson_id, job.language) if job.language else None,
     )
 
 
 STAGE = Stage(
     name="verify",
-    version=4,
+    version=5,
     scope="target",
     needs=(
         "source",

@@ -12,6 +12,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -74,6 +75,25 @@ def development(folder: Path) -> Signer:
         _check_closed(path)
         pem = private.read(path)
     return _signer(pem, pem, path, development=True)
+
+
+def fingerprint() -> str:
+    """SHA-256 of the certificate that signs here, in hexadecimal; empty where the development chain is not made yet.
+
+    Cheap: a chain is read again only when its file changes. Raises RegistryError where it cannot be read.
+    """
+    chain = os.environ.get("DUB_SIGNING_CHAIN")
+    path = Path(chain).expanduser() if chain else keys.default_folder() / FILE
+    with explained("read the signing chain", path):
+        if not chain and not path.exists():
+            return ""
+        return _leaf_digest(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=4)
+def _leaf_digest(path: Path, changed: int) -> str:
+    """`changed` is the file's time of change, which makes it be read again."""
+    return _certificates(private.read(path), path)[0].fingerprint(hashes.SHA256()).hex()
 
 
 def anchors() -> bytes:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from manifests.errors import InputError, StoreError
+from manifests.shelves import held
 from manifests.store import Commit, Ref, Store
 from voiceclone.consent import ID
 from voiceclone.registry import Registry
@@ -111,7 +112,12 @@ def _objects(commit: Commit) -> tuple[str, ...]:
 
 def _delivered(commits: Iterable[Commit]) -> tuple[Delivered, ...]:
     files = {(Path(path), sha256) for commit in commits for path, sha256 in commit.delivered.items()}
-    return tuple(sorted(Delivered(path, sha256, path.is_file()) for path, sha256 in files))
+    return tuple(sorted(Delivered(place, sha256, place.is_file()) for path, sha256 in files for place in _places(path)))
+
+
+def _places(path: Path) -> tuple[Path, ...]:
+    """Where a finished file lies, in its place or held for review; its place where it is in neither."""
+    return tuple(place for place in (path, held(path)) if place.is_file()) or (path,)
 
 
 def _remove(parent: Path, person: str) -> Path | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,19 +36,25 @@ mark. In speech it is below a tenth."""
 _FRAME = RATE * 30 // 1000
 
 
-def score_file(path: Path, track: int, *, duration_s: float) -> float:
+def score_file(
+    path: Path, track: int, *, duration_s: float, spoken: Sequence[tuple[float, float]] | None = None
+) -> float:
     """Median watermark score, 0 to 1, over the windows with speech of an audio track (counted from 0); 0 without any.
 
-    `duration_s` is how long the file plays. Raises MediaError where the track cannot be decoded, EngineUnavailable
-    where ffmpeg or the watermark is missing.
+    `duration_s` is how long the file plays. Where it is known when somebody speaks, `spoken` says so (starts and ends
+    in seconds): only that is heard, as if all else were silent, and no voice is looked for. Raises MediaError where the
+    track cannot be decoded, EngineUnavailable where ffmpeg or the watermark is missing.
     """
     size = round(WINDOW_S * RATE)
     step = max(1, -(-round(duration_s / WINDOW_S) // MOST_WINDOWS))
     powers: list[float] = []
     found: list[float] = []
     waiting: list[NDArray[np.float32]] = []
-    for number, window in enumerate(_windows(path, track, size, timeout_s=600 + duration_s)):
-        if number % step or not _speaks(window):
+    for number, heard in enumerate(_windows(path, track, size, timeout_s=600 + duration_s)):
+        if number % step:
+            continue
+        window = heard if spoken is None else _only(heard, number * size, spoken)
+        if _is_tone(window) or not (_speaks(window) if spoken is None else window.any()):
             continue
         sound = window.astype(np.float32) / np.float32(32768)
         powers.append(float(np.square(sound).mean()))
@@ -64,15 +70,25 @@ def score_file(path: Path, track: int, *, duration_s: float) -> float:
     return round(float(np.median(np.array(found)[loud])), 4)
 
 
+def _only(window: NDArray[np.int16], start: int, spoken: Sequence[tuple[float, float]]) -> NDArray[np.int16]:
+    """A window, which begins at sample `start`, with all silenced that is not spoken."""
+    kept = np.zeros_like(window)
+    for begins, ends in spoken:
+        part = slice(max(0, round(begins * RATE) - start), max(0, round(ends * RATE) - start))
+        kept[part] = window[part]
+    return kept
+
+
+def _is_tone(window: NDArray[np.int16]) -> bool:
+    powers = np.square(np.abs(np.fft.rfft(window.astype(np.float32))))
+    within = round(2 * WINDOW_S)
+    return bool(np.convolve(powers, np.ones(within), mode="same").max() > TONE * powers.sum())
+
+
 def _speaks(window: NDArray[np.int16]) -> bool:
     from pocketsphinx import Vad
 
     detector = Vad(2, RATE, _FRAME / RATE)
-    powers = np.square(np.abs(np.fft.rfft(window.astype(np.float32))))
-    within = round(2 * WINDOW_S)
-    narrow = np.convolve(powers, np.ones(within), mode="same").max()
-    if narrow > TONE * powers.sum():
-        return False
     frames = window[: len(window) // _FRAME * _FRAME].reshape(-1, _FRAME)
     return float(np.mean([detector.is_speech(frame.tobytes()) for frame in frames])) >= SPEAKING
 

@@ -1,0 +1,111 @@
+"""`dub approve`: somebody listened to what a quality gate holds, and releases it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import NoReturn
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+
+from flows.order import Order, shown
+from flows.standing import as_json, exit_code, finished, print_rows
+from flows.wanted import manifest_path, wanted
+from manifests import approvals
+from manifests.approvals import Approval
+from manifests.errors import InputError
+from manifests.model import Job
+from manifests.record import Record
+from manifests.shelves import held, tidy
+from manifests.store import file_sha256
+from manifests.workspace import Workspace, locate
+from tasks import verify
+from tasks.perform import perform
+from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, multi_of
+from tasks.plan import Walk, walk
+
+
+def approve_target(
+    manifest: Path,
+    target: str,
+    *,
+    by: str,
+    reason: str,
+    out: Path | None,
+    workspace: Path | None,
+    json_wanted: bool,
+) -> NoReturn:
+    """Remember the approval, move the files into their place, print where the target stands, exit.
+
+    Raises InputError where nothing of the target is held, or what is held was changed since.
+    """
+    path = manifest_path(manifest)
+    if ":" not in target:
+        raise InputError(
+            f"`{target}` is not a target.", remedy=f"Name the language too: dub approve {shown(path)} {target}:LANG"
+        )
+    order = Order(
+        manifest=path,
+        workspace=locate(path, workspace),
+        out=out.expanduser().absolute() if out else None,
+        only=(target,),
+    )
+    (job,) = wanted(order).targets
+    space = Workspace.open(order.workspace)
+    with space.locked(_say):
+        approval = _approval(job, _waiting(job), by, reason)
+        approvals.write(path, approval)
+        lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
+        before = walk(TARGET_STAGES[:-1], job, space, lesson)
+        if not before.complete:
+            _say(f"Approved. `dub run {shown(path)}` releases it, once it is made again as it was.")
+            raise typer.Exit(0)
+        outcome = perform(verify.STAGE, job, before.products, space)
+        row = finished(job, before.products.plus(outcome))
+        space.ledger.record(row)
+        tidy(job.out)
+        several = multi_of(job, Walk((), lesson.products), space) is not None
+    if json_wanted:
+        facts = as_json(job.course.course, [row])
+        sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    else:
+        print_rows(Console(), job.course.course, [row])
+    if several:
+        _say(f"The file of all languages of {job.lesson_id} is made by: dub run {shown(path)}")
+    raise typer.Exit(exit_code([row]))
+
+
+def _waiting(job: Job) -> Record:
+    """The record of what is held. Raises InputError where nothing is, or it is not what the record describes."""
+    waiting = held(job.out / f"{job.lesson_id}.{job.language}.dub.json")
+    try:
+        record = Record.read(waiting)
+    except FileNotFoundError as error:
+        raise InputError(
+            f"nothing of {job.name} is held for review.",
+            remedy=f"`dub status {shown(job.manifest)}` shows where every target stands.",
+        ) from error
+    except (OSError, ValidationError) as error:
+        raise InputError(f"{waiting} cannot be read.", remedy=_again(job)) from error
+    video = waiting.parent / Path(record.output.path).name
+    if record.content is None or not video.is_file() or file_sha256(video) != record.output.sha256:
+        raise InputError(f"{video} is not what was verified.", remedy=_again(job))
+    return record
+
+
+def _again(job: Job) -> str:
+    return f"Make it again: dub rerun {shown(job.manifest)} {shown(job.name)} --from remux"
+
+
+def _approval(job: Job, record: Record, by: str, reason: str) -> Approval:
+    gates = tuple(dict.fromkeys(problem.gate for problem in record.problems if problem.gate))
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Approval(job.lesson_id, job.language or "", record.content or "", gates, now, by, reason)
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(text + "\n")

@@ -1,0 +1,80 @@
+"""Where finished files lie: in the course's folder, or on a shelf beside it.
+
+A target's files are written to `out/review/<course>/` and moved to `out/<course>/` when they were verified and no gate
+holds them. So the course's folder never holds what nobody has looked at. What may no longer be used lies in
+`out/withdrawn/<course>/`, where it is out of the way and its owner can still delete or keep it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+REVIEW, WITHDRAWN = "review", "withdrawn"
+
+SHELVES = (REVIEW, WITHDRAWN)
+
+
+def shelf(out: Path, name: str) -> Path:
+    """A shelf of a course, by its folder of finished files (`<out>/<course>`)."""
+    return out.parent / name / out.name
+
+
+def held(path: Path) -> Path:
+    """Where a finished file lies until it is released."""
+    return shelf(path.parent, REVIEW) / path.name
+
+
+def lies_at(path: Path, is_it: Callable[[Path], bool]) -> Path | None:
+    """Where a finished file is, in its place or held; None where neither is the one that is meant.
+
+    `is_it` looks at the content: an earlier version may lie in the place while a later one is held.
+    """
+    return next((place for place in (held(path), path) if place.is_file() and is_it(place)), None)
+
+
+def release(path: Path) -> None:
+    """Move a held file into its place, over what lies there. Raises OSError."""
+    waiting = held(path)
+    if waiting.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        waiting.replace(path)
+
+
+def hold(path: Path) -> None:
+    """Take a file out of its place, into the review shelf. Raises OSError."""
+    waiting = held(path)
+    waiting.parent.mkdir(parents=True, exist_ok=True)
+    path.replace(waiting)
+
+
+def belongings(folder: Path, name: str) -> tuple[Path, ...]:
+    """The files of a target, `<lesson>.<language>`, in a folder: the finished file, and those beside it.
+
+    Not those of a lesson whose own name begins like that.
+    """
+    ours = re.compile(re.escape(name) + r"\.(?:dub\.json|[a-z0-9]{2,4}(?:\.c2pa)?)")
+    if not folder.is_dir():
+        return ()
+    return tuple(sorted(path for path in folder.iterdir() if path.is_file() and ours.fullmatch(path.name)))
+
+
+def put_away(out: Path, name: str, *, from_review: bool = False) -> tuple[Path, ...]:
+    """Move a target's files to the withdrawn shelf, those that are held too if asked; returns where they are now."""
+    folders = (out, shelf(out, REVIEW)) if from_review else (out,)
+    files = [path for folder in folders for path in belongings(folder, name)]
+    away = shelf(out, WITHDRAWN)
+    if files:
+        away.mkdir(parents=True, exist_ok=True)
+    return tuple(path.replace(away / path.name) for path in files)
+
+
+def tidy(out: Path) -> None:
+    """Remove a course's review shelf where nothing is on it; not while any target of the course is being made."""
+    for folder in (shelf(out, REVIEW), shelf(out, REVIEW).parent):
+        try:
+            os.rmdir(folder)  # noqa: PTH106 (only where it is empty, which is for the system to know)
+        except OSError:
+            return

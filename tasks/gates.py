@@ -1,0 +1,93 @@
+"""Quality gates: what of a finished target is below what its course asks for, each with the number that says so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from manifests.record import Disclosure, Loudness, Problem, Timing
+from tasks.loudness import PROFILES
+from tasks.mix import Mix
+
+Gate = Literal["timing", "loudness", "disclosure"]
+
+PEAK_TOLERANCE = 0.1
+"""Decibels that a true peak may be measured above its limit: the measure's own error (BS.1770-4, annex 2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gates:
+    """The limits of a course; None where a gate stands open."""
+
+    timing: float | None = None
+    """Least share of speech between 0.90x and 1.25x. Overlaps, cut words and rates above `hard_max` never pass."""
+    loudness: float | None = None
+    """Most LU from the loudness that was aimed at; the profile's true peak holds too."""
+    disclosure: float | None = None
+    """Least watermark score in the finished file; what else the manifest asks for must be there too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the gates look at."""
+
+    timing: Timing
+    loudness: Loudness
+    disclosure: Disclosure
+    mix: Mix
+    hard_max: float
+    titled: bool
+    """Whether there is a subtitle file that could show the disclosure."""
+
+
+def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
+    """What does not pass; nothing where the target says nothing and its sound is the source's own."""
+    if not speaks:
+        return ()
+    said: dict[Gate, list[str]] = {
+        "timing": list(_timing(gates.timing, found)) if gates.timing is not None else [],
+        "loudness": list(_loudness(gates.loudness, found)) if gates.loudness is not None else [],
+        "disclosure": list(_disclosure(gates.disclosure, found)) if gates.disclosure is not None else [],
+    }
+    return tuple(Problem(stage="verify", gate=gate, message=message) for gate, all_ in said.items() for message in all_)
+
+
+def _timing(limit: float, found: Measured) -> Iterator[str]:
+    timing = found.timing
+    if timing.overlap_s > 0:
+        yield f"two lines speak at once for {timing.overlap_s:.3f} s."
+    if timing.cut_s > 0:
+        yield f"{timing.cut_s:.3f} s of takes are cut off."
+    if timing.max_rate is not None and timing.max_rate > found.hard_max + 0.005:
+        yield f"a line is spoken at {timing.max_rate:.2f}x; `hard_max` is {found.hard_max:.2f}."
+    if timing.rate_compliance is not None and timing.rate_compliance < limit:
+        yield f"{timing.rate_compliance:.2f} of the speech is between 0.90x and 1.25x; the gate asks for {limit:.2f}."
+
+
+def _loudness(limit: float, found: Measured) -> Iterator[str]:
+    profile, loudness = PROFILES[found.mix.profile], found.loudness
+    aim, heard = found.mix.target_lufs, loudness.integrated_lufs
+    if aim is not None and not profile.of_speech:
+        if heard is None:
+            yield f"the dub is silent; {aim:.1f} LUFS were aimed at."
+        elif abs(heard - aim) > limit:
+            off = abs(heard - aim)
+            yield f"{heard:.1f} LUFS, {off:.1f} LU from the {aim:.1f} aimed at; the gate allows {limit:.1f}."
+    peak = loudness.true_peak_dbtp
+    if peak is not None and peak > profile.peak_dbtp + PEAK_TOLERANCE:
+        yield f"a true peak of {peak:.1f} dBTP; at most {profile.peak_dbtp:.1f} are allowed."
+
+
+def _disclosure(limit: float, found: Measured) -> Iterator[str]:
+    told = found.disclosure
+    off = told.switched_off
+    score = told.watermark_score or 0.0
+    if "watermark" not in off and score < limit:
+        yield f"the watermark scores {score:.2f} in the finished file; the gate asks for {limit:.2f}."
+    if "credentials" not in off and told.content_credentials in ("none", "altered"):
+        yield f"the content credentials are {told.content_credentials}."
+    if "tags" not in off and not told.container_tag:
+        yield "no tag of the file says that its speech is synthetic."
+    if "subtitle" not in off and found.titled and not told.shown:
+        yield "the subtitles do not say that the speech is synthetic."

@@ -1,0 +1,103 @@
+"""Each quality gate at its limit: what passes, what is held, and the number that is said."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from manifests.record import Disclosure, Loudness, Timing
+from tasks.gates import Gates, Measured, failed
+from tasks.mix import Mix
+
+OPEN = Gates()
+USUAL = Gates(timing=0.0, loudness=1.0, disclosure=0.5)
+
+
+def measured(**changes: Any) -> Measured:
+    """A target in which nothing is wrong, but for the changes (by the names of the record's values)."""
+
+    def of(kind: type[Any], **usual: Any) -> Any:
+        return kind(**usual | {name: value for name, value in changes.items() if name in kind.model_fields})
+
+    times = dict.fromkeys(Timing.model_fields, None) | {"overlap_s": 0.0, "cut_s": 0.0, "max_rate": 1.3, "anchored": 0}
+    return Measured(
+        of(Timing, **times | {"rate_compliance": 0.95}),
+        of(Loudness, integrated_lufs=-16.2, true_peak_dbtp=-1.1),
+        of(
+            Disclosure,
+            watermark_score=0.98,
+            content_credentials="untrusted",
+            container_tag=True,
+            spoken=False,
+            shown=True,
+        ),
+        Mix("web", -30.0, -30.0, -16.0, -16.0, -2.0, "room tone", 0.0, 0.0, 0.0),
+        hard_max=1.4,
+        titled=changes.get("titled", True),
+    )
+
+
+def held_by(gates: Gates, **changes: Any) -> list[str]:
+    return [str(problem.gate) for problem in failed(gates, measured(**changes), speaks=True)]
+
+
+def test_a_good_target_passes_every_gate() -> None:
+    """An untrusted signature is a signature: whose it is, is not the dub's matter."""
+    assert held_by(replace(USUAL, timing=0.95)) == []
+
+
+@pytest.mark.parametrize(
+    ("gate", "changes", "said"),
+    [
+        ("timing", {"overlap_s": 0.02}, "0.020 s"),
+        ("timing", {"cut_s": 0.5}, "0.500 s"),
+        ("timing", {"max_rate": 1.41}, "1.41x"),
+        ("loudness", {"integrated_lufs": -17.3}, "-17.3 LUFS, 1.3 LU from the -16.0"),
+        ("loudness", {"integrated_lufs": None}, "silent"),
+        ("loudness", {"true_peak_dbtp": -0.6}, "-0.6 dBTP"),
+        ("disclosure", {"watermark_score": 0.31}, "0.31"),
+        ("disclosure", {"watermark_score": None}, "0.00"),
+        ("disclosure", {"content_credentials": "none"}, "none"),
+        ("disclosure", {"content_credentials": "altered"}, "altered"),
+        ("disclosure", {"container_tag": False}, "no tag"),
+        ("disclosure", {"shown": False}, "subtitles"),
+    ],
+)
+def test_what_is_below_a_gate_is_held_with_its_number(gate: str, changes: dict[str, Any], said: str) -> None:
+    """One problem, of that gate, that tells what was measured; nothing where the gates stand open or nobody speaks."""
+    found = measured(**changes)
+    (problem,) = failed(USUAL, found, speaks=True)
+    assert (problem.gate, problem.stage) == (gate, "verify")
+    assert said in problem.message
+    assert failed(OPEN, found, speaks=True) == ()
+    assert failed(USUAL, found, speaks=False) == ()
+
+
+def test_a_stricter_limit_holds_what_the_usual_one_lets_pass() -> None:
+    """A course may ask for more."""
+    assert held_by(replace(USUAL, timing=0.96)) == ["timing"]
+    assert held_by(replace(USUAL, loudness=0.1)) == ["loudness"]
+    assert held_by(replace(USUAL, disclosure=0.99)) == ["disclosure"]
+
+
+@pytest.mark.parametrize(
+    ("off", "changes"),
+    [
+        ("watermark", {"watermark_score": None}),
+        ("credentials", {"content_credentials": "none"}),
+        ("tags", {"container_tag": False}),
+        ("subtitle", {"shown": False}),
+    ],
+)
+def test_what_the_manifest_switches_off_is_not_asked_for(off: str, changes: dict[str, Any]) -> None:
+    """With its reason it is in the record; the gate asks for the others all the same."""
+    assert held_by(USUAL, switched_off=(off,), **changes) == []
+    others = {name for name in ("watermark", "credentials", "tags", "subtitle") if name != off}
+    assert held_by(USUAL, switched_off=tuple(others), **changes) == ["disclosure"]
+
+
+def test_no_subtitle_file_can_be_asked_to_say_anything() -> None:
+    """Where the manifest wants subtitles inside the video only, nothing beside it could show the sentence."""
+    assert held_by(USUAL, shown=False, titled=False) == []

@@ -62,7 +62,7 @@ def _timing(limit: float, found: Measured) -> Iterator[str]:
     if timing.max_rate is not None and timing.max_rate > found.hard_max + 0.005:
         yield f"a line is spoken at {timing.max_rate:.2f}x; `hard_max` is {found.hard_max:.2f}."
     if timing.rate_compliance is not None and timing.rate_compliance < limit:
-        yield f"{timing.rate_compliance:.2f} of the speech is between 0.90x and 1.25x; the gate asks for {limit:.2f}."
+        yield f"{timing.rate_compliance:.2f} of the speech is between 0.90x and 1.25x; the gate asks for {limit:g}."
 
 
 def _loudness(limit: float, found: Measured) -> Iterator[str]:
@@ -73,7 +73,7 @@ def _loudness(limit: float, found: Measured) -> Iterator[str]:
             yield f"the dub is silent; {aim:.1f} LUFS were aimed at."
         elif abs(heard - aim) > limit:
             off = abs(heard - aim)
-            yield f"{heard:.1f} LUFS, {off:.1f} LU from the {aim:.1f} aimed at; the gate allows {limit:.1f}."
+            yield f"{heard:.1f} LUFS, {off:.1f} LU from the {aim:.1f} aimed at; the gate allows {limit:g}."
     peak = loudness.true_peak_dbtp
     if peak is not None and peak > profile.peak_dbtp + PEAK_TOLERANCE:
         yield f"a true peak of {peak:.1f} dBTP; at most {profile.peak_dbtp:.1f} are allowed."
@@ -84,7 +84,7 @@ def _disclosure(limit: float, found: Measured) -> Iterator[str]:
     off = told.switched_off
     score = told.watermark_score or 0.0
     if "watermark" not in off and score < limit:
-        yield f"the watermark scores {score:.2f} in the finished file; the gate asks for {limit:.2f}."
+        yield f"the watermark scores {score:.2f} in the finished file; the gate asks for {limit:g}."
     if "credentials" not in off and told.content_credentials in ("none", "altered"):
         yield f"the content credentials are {told.content_credentials}."
     if "tags" not in off and not told.container_tag:

@@ -510,33 +510,37 @@ def test_credentials_lie_beside_a_file_that_cannot_hold_them(
     click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
 ) -> None:
     """They are delivered with it, and those of an earlier file never stay behind."""
-    source = click_video("l.mkv")
+    source, waiting = click_video("l.mkv"), tmp_path / "review" / "out"
     params = stage.STAGE.params(job(source, tmp_path / "out", "es"))
     inputs = inputs_of(split_once(source), source, folder, "")
     made = stage.run(params, inputs, bench_of(source, folder))
     assert {path.name for path in made.delivered} == {"l.es.mkv", "l.es.mkv.c2pa", "l.es.srt"}
-    assert credentials.read(tmp_path / "out" / "l.es.mkv", chain.anchors()).state == "valid"
+    assert credentials.read(waiting / "l.es.mkv", chain.anchors()).state == "valid"
     stage.run(replace(params, credentials=False), inputs, bench_of(source, folder))
-    assert left_in(tmp_path / "out") == ["l.es.mkv", "l.es.srt"]
+    assert left_in(waiting) == ["l.es.mkv", "l.es.srt"]
 
 
 def test_the_stage_delivers_under_the_lessons_name(
     click_video: Make, folder: Path, tmp_path: Path, split_once: SplitOnce
 ) -> None:
-    """`l.es.mp4` and `l.es.srt` with their digests; the delivery reads back as the record wants it."""
-    source = click_video("l.mp4")
+    """`l.es.mp4` and `l.es.srt` with their digests, by the paths that they have when they are released; until they are
+    verified they wait on the review shelf. The delivery reads back as the record wants it."""
+    source, waiting = click_video("l.mp4"), tmp_path / "review" / "out"
     params = stage.STAGE.params(job(source, tmp_path / "out", "es"))
     assert str(tmp_path / "l.en.vtt") in params.inputs
     made = stage.run(params, inputs_of(split_once(source), source, folder, ""), bench_of(source, folder))
     assert {path.name for path in made.delivered} == {"l.es.mp4", "l.es.srt"}
-    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == digest for path, digest in made.delivered.items())
+    assert all(
+        hashlib.sha256((waiting / path.name).read_bytes()).hexdigest() == digest
+        for path, digest in made.delivered.items()
+    )
     delivery = load(Delivery, made.outputs["delivery.json"])
     assert (delivery.path, delivery.duration) == (str(tmp_path / "out" / "l.es.mp4"), 192000)
-    subtitles = (tmp_path / "out" / "l.es.srt").read_text()
+    subtitles = (waiting / "l.es.srt").read_text()
     assert "Hola" in subtitles
     assert "- Las voces de este\n- Hola" in subtitles
-    assert says_so(probe(Path(delivery.path)).tags["comment"], "es")
-    assert credentials.read(Path(delivery.path), chain.anchors()).state == "valid"
+    assert says_so(probe(waiting / "l.es.mp4").tags["comment"], "es")
+    assert credentials.read(waiting / "l.es.mp4", chain.anchors()).state == "valid"
 
 
 def test_the_multi_stage_delivers_every_language(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.script import Diarization, Script
 from manifests.spans import RATE, Span, merged
@@ -139,14 +140,17 @@ class Bed:
         *,
         under: Callable[[Span], Under],
         lowered: Callable[[Span, Under], float],
+        free: NDArray[np.bool_],
         envelope: Envelope,
         leakage: Leakage,
     ) -> None:
-        """`spans` (in order, disjoint) get what `under` says, and are `lowered` by so many decibels."""
+        """`spans` (in order, disjoint) get what `under` says, but in channels that are `free` of voices, and are
+        `lowered` by so many decibels."""
         self._read = read
         self._spans = deque(spans)
         self._under = under
         self._lowered = lowered
+        self._free = free
         self._envelope = envelope
         self._leakage = leakage
         self._length = length
@@ -204,6 +208,8 @@ class Bed:
             at = slice(fading.start - part.start, fading.end - part.start)
             kept = out[fading.start - here.start : fading.end - here.start]
             sound[at] = kept * original + sound[at] * new
+        if self._free.any():
+            sound[:, self._free] = out[part.start - here.start : part.end - here.start, self._free]
         return sound
 
     def _fades(self, span: Span) -> tuple[Span, ...]:

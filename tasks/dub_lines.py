@@ -28,17 +28,18 @@ class DubLine:
     offset: int
     steps: Steps
     lufs: float
+    gains: NDArray[np.float32]
+    """In each channel."""
     gain_db: float = 0.0
 
 
 class DubLines:
     """All lines of a target, stretched, in a raw file of floats; in memory only as long as they sound."""
 
-    def __init__(self, path: Path, gains: NDArray[np.float32], *, marked: bool = True) -> None:
+    def __init__(self, path: Path, channels: int, *, marked: bool = True) -> None:
         self._path = path
+        self._channels = channels
         self._marked = marked
-        self._spread = gains
-        self._factor = float(channel_weights(len(gains)) @ np.square(gains))
         self._size = 0
         self._sounding: dict[str, Mono] = {}
         self._in_order: list[DubLine] = []
@@ -47,16 +48,16 @@ class DubLines:
         self.lines: list[DubLine] = []
         path.write_bytes(b"")
 
-    def add(self, placement: Placement, sound: Mono, *, synthetic: bool = True) -> None:
-        """Add a line as it is played in its place; a synthetic one is marked."""
+    def add(self, placement: Placement, sound: Mono, gains: NDArray[np.float32], *, synthetic: bool = True) -> None:
+        """Add a line as it is played in its place, with its gain in each channel; a synthetic one is marked."""
         if self._marked and synthetic:
             sound = watermark.mark(sound, RATE)
         meter = Meter(1)
         meter.add(np.concatenate([np.zeros(placement.span.start % STEP, np.float32), sound])[:, np.newaxis])
-        steps = meter.steps() * self._factor
+        steps = meter.steps() * float(channel_weights(self._channels) @ np.square(gains))
         with self._path.open("ab") as file:
             file.write(sound.tobytes())
-        self.lines.append(DubLine(placement.line, placement.span, self._size, steps, integrated(steps)))
+        self.lines.append(DubLine(placement.line, placement.span, self._size, steps, integrated(steps), gains))
         self._size += sound.nbytes
 
     def level(self, levels: Sequence[float]) -> None:
@@ -84,7 +85,7 @@ class DubLines:
     def read(self, start: int, count: int, gain_db: float) -> Sound:
         """All lines between two instants, at their levels and `gain_db` beyond; (samples, channels)."""
         here = Span(start, start + count)
-        out = np.zeros(count, np.float32)
+        out = np.zeros((count, self._channels), np.float32)
         heard = self._between(here)
         self._sounding = {
             line.line: self._sounding[line.line]
@@ -95,8 +96,10 @@ class DubLines:
         for line in heard:
             part = line.span.clipped(here)
             sound = self._sounding[line.line][part.start - line.span.start : part.end - line.span.start]
-            out[part.start - start : part.end - start] += sound * np.float32(10 ** ((line.gain_db + gain_db) / 20))
-        return out[:, np.newaxis] * self._spread
+            gains = line.gains * np.float32(10 ** ((line.gain_db + gain_db) / 20))
+            for channel in np.flatnonzero(gains):
+                out[part.start - start : part.end - start, channel] += sound * gains[channel]
+        return out
 
     def _between(self, here: Span) -> list[DubLine]:
         """The lines that sound somewhere in a span, found without a look at all others: there may be thousands."""

@@ -25,7 +25,7 @@ from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.ahead import ahead
 from tasks.announcement import LINE, Announcement, announcement
 from tasks.bed import silenced, spoken, without
-from tasks.dub_lines import DubLines, spread
+from tasks.dub_lines import DubLines
 from tasks.ducking import Ducking
 from tasks.engines import hdemucs
 from tasks.engines.hdemucs import Separator
@@ -35,6 +35,7 @@ from tasks.levels import FITTED, Target, fitted_gain, line_levels, steps_of, tar
 from tasks.limiter import PeakMeter
 from tasks.loudness import PROFILES, Name, Steps, integrated
 from tasks.media import Media
+from tasks.position import position, voiceless
 from tasks.render import Done, Renderer, sink
 from tasks.room_tone import Background, Kind
 from tasks.separation import Separation
@@ -144,9 +145,10 @@ def mix(
     """Mix a target into `out`: 48 kHz, the programme's channels, `timeline.length` samples; 24-bit FLAC, or floats in
     Wave64, which is written much faster, where `out` ends in `.w64`.
 
-    The lines are heard from the centre channel (the third) where `centre` says that there is one, else from the first
-    two; None tells it from the number of channels. Synthetic ones, which are all but those of a `recorded` voice, carry
-    the watermark where `marked` says so, and so does the spoken disclosure, `announced` with its sound, as loud as the
+    The lines are heard from the centre channel (the third) where `centre` says that there is one, else from where the
+    original's were between the first two; None tells it from the number of channels. Channels in which the original's
+    voice is not heard stay as they are. Synthetic lines, which are all but those of a `recorded` voice, carry the
+    watermark where `marked` says so, and so does the spoken disclosure, `announced` with its sound, as loud as the
     median line. `audio` finds a take's sound; `scratch` is a folder for the stretched lines (192 kB a second of
     speech). `headroom` decibels are kept free under the profile's true peak for what encoding adds. `method` and
     `ducking` say what lies under the dub (`tasks.underlay`); without a `separator` nothing is separated. A lesson
@@ -174,22 +176,26 @@ def mix(
         share = sum(placement.span.length for placement in timeline.placements) / original.length
         asks = PROFILES[asked].suited(share)
         aim = target(asks, PROFILES["web"], integrated(heard.steps), speech)
-        lines = DubLines(scratch / "lines.f32", spread(original.channels, centre), marked=marked)
-        for count, (placement, take, sound) in enumerate(zip(timeline.placements, heard_takes, sounds, strict=True)):
-            lines.add(placement, sound, synthetic=take.voice.kind != "recorded")
-            tell(0.2 + 0.3 * count / len(timeline.placements))
+        background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
+        central = original.channels == 3 or original.channels >= 5 if centre is None else centre
+        lines = DubLines(scratch / "lines.f32", original.channels, marked=marked)
         spans = {utterance.id: utterance.span for utterance in script.utterances}
+        for count, (placement, take, sound) in enumerate(zip(timeline.placements, heard_takes, sounds, strict=True)):
+            said = (spans.get(placement.line, placement.span),)
+            gains = position(heard.by_channel, said, background.clean, central)
+            lines.add(placement, sound, gains, synthetic=take.voice.kind != "recorded")
+            tell(0.2 + 0.3 * count / len(timeline.placements))
         under = [_integrated_in(heard.steps, (spans.get(p.line, p.span),)) for p in timeline.placements]
         raised = [by_line[placement.line].energy for placement in timeline.placements]
         usual = line_levels(under, aim.lufs - aim.line_offset)
         levels = [level + more for level, more in zip(usual, raised, strict=True)]
         if announced is not None and announced[0].span is not None:
             told, sound = announced[0].span, read_take(announced[1])
-            lines.add(Placement(LINE, told, announced[0].rate or 1.0), stretch(sound, told.length))
+            gains = position(heard.by_channel, diarization.speech, background.clean, central)
+            lines.add(Placement(LINE, told, announced[0].rate or 1.0), stretch(sound, told.length), gains)
             levels.append(float(np.median(usual)))
         lines.level([level + aim.line_offset for level in levels])
 
-        background = Background.of(heard.powers, spoken(diarization, script), timeline.length)
         gone = silenced(diarization, script, timeline, background)
         spans, kept = parts(gone, announced[0].span if announced else None)
         underlay = Underlay(
@@ -207,12 +213,14 @@ def mix(
             if separator
             else None,
         )
+        recognized = without(diarization.speech, script.unrecognized, timeline.length)
         renderer = Renderer(
             original,
             lines,
             spans=spans,
             underlay=underlay,
-            speech=without(diarization.speech, script.unrecognized, timeline.length),
+            speech=recognized,
+            free=voiceless(heard.by_channel, recognized),
             aim=aim,
             headroom=headroom,
             tell=tell,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from manifests.spans import RATE, Span
 from tasks.ahead import ahead
@@ -53,6 +54,7 @@ class Renderer:
         spans: Sequence[Span],
         underlay: Underlay,
         speech: Sequence[Span],
+        free: NDArray[np.bool_],
         aim: Target,
         headroom: float,
         tell: Callable[[float], None],
@@ -62,6 +64,7 @@ class Renderer:
         self._spans = spans
         self._underlay = underlay
         self._speech = speech
+        self._free = free
         self._aim = aim
         self._ceiling = aim.profile.peak_dbtp - headroom
         self._tell = tell
@@ -85,6 +88,7 @@ class Renderer:
             original.length,
             under=self._underlay.under,
             lowered=lambda span, under: self._underlay.lowered(span, under, voice, aim.background_db),
+            free=self._free,
             envelope=envelope,
             leakage=leakage,
         )

@@ -52,17 +52,24 @@ class Heard:
     """What a first hearing of the programme tells."""
 
     steps: Steps
-    powers: NDArray[np.float64]
-    """Mean square of each `HOP` samples, mean over the channels."""
+    by_channel: NDArray[np.float64]
+    """Mean square of each `HOP` samples in each channel: (hops, channels)."""
+
+    @property
+    def powers(self) -> NDArray[np.float64]:
+        """Mean square of each `HOP` samples, mean over the channels."""
+        return self.by_channel.mean(axis=1)
 
 
 def survey(original: Original, tell: Callable[[float], None]) -> Heard:
     meter = Meter(original.channels)
-    powers: list[NDArray[np.float64]] = []
+    powers: list[NDArray[np.float32]] = []
     with ahead(original.blocks(_HEARD_AT_ONCE)) as blocks:
         for count, block in enumerate(blocks):
             meter.add(block)
-            whole = block[: len(block) // HOP * HOP]
-            powers.append(np.square(whole, dtype=np.float64).reshape(-1, HOP * original.channels).mean(axis=1))
+            whole = block[: len(block) // HOP * HOP].T
+            powers.append(np.stack([np.square(channel).reshape(-1, HOP).mean(axis=1) for channel in whole], axis=1))
             tell(count * _HEARD_AT_ONCE / original.length)
-    return Heard(meter.steps(), np.concatenate(powers) if powers else np.zeros(0))
+    return Heard(
+        meter.steps(), np.concatenate(powers).astype(np.float64) if powers else np.zeros((0, original.channels))
+    )

@@ -395,15 +395,67 @@ def test_true_peak_wins_over_loudness(tmp_path: Path) -> None:
 
 
 def test_in_surround_the_dub_speaks_from_the_centre(tmp_path: Path) -> None:
-    """In 5.1 the lines are in the third channel alone, the others keep their background."""
+    """In 5.1 the lines are in the third channel alone; the others, in which nobody spoke, are the source's own."""
     made = lesson(tmp_path, noise(10, 6, -55), channels=[2])
     result, out = made.mixed()
     during = slice(round(1.1 * RATE), round(3.3 * RATE))
-    levels = [db(out[during, channel]) for channel in range(6)]
-    assert levels[2] > -30
-    assert max(abs(level + 55) for level in levels[:2] + levels[3:]) < 1.0
+    assert db(out[during, 2]) > -30
+    others = [0, 1, 3, 4, 5]
+    np.testing.assert_allclose(out[:, others], made.source[:, others], atol=2e-6)
     assert result.source_lufs is not None
     assert result.integrated_lufs == pytest.approx(result.source_lufs, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("channels", "centre", "spoken", "dubbed"),
+    [
+        (1, False, [0], [0]),
+        (2, False, [0, 1], [0, 1]),
+        (2, False, [0], [0]),
+        (2, False, [1], [1]),
+        (4, False, [0, 1], [0, 1]),
+        (4, True, [2], [2]),
+        (6, True, [2], [2]),
+        (6, True, [0, 1, 2], [2]),
+        (8, True, [2], [2]),
+    ],
+    ids=["mono", "stereo", "left", "right", "quad", "4.0", "5.1", "5.1, everywhere in front", "7.1"],
+)
+def test_the_dub_speaks_where_the_original_did(
+    tmp_path: Path, channels: int, centre: bool, spoken: list[int], dubbed: list[int]
+) -> None:
+    """As many channels as the source has; the lines from the same side, or from the centre where there is one; no trace
+    of the original's voice in any; as loud as the source."""
+    made = lesson(tmp_path, noise(8, channels, -60), spoken=((1.0, 4.0), (4.6, 7.6)), channels=spoken)
+    result, out = made.mixed(centre=centre)
+    assert out.shape == made.source.shape
+    line, rest = slice(round(1.2 * RATE), 3 * RATE), slice(round(3.5 * RATE), 4 * RATE)
+    heard = [channel for channel in range(channels) if db(out[line, channel]) > -40]
+    assert heard == dubbed
+    assert max(likeness(out[rest, channel], made.speech[rest]) for channel in range(channels)) < 0.15
+    assert result.source_lufs is not None
+    assert result.integrated_lufs == pytest.approx(result.source_lufs, abs=0.5)
+
+
+def test_each_line_speaks_from_its_own_side(tmp_path: Path) -> None:
+    """Of two people, one left and one right, each is replaced there."""
+    made = lesson(tmp_path, noise(10, 2, -60), channels=[0])
+    source = made.source.copy()
+    source[5 * RATE :] = source[5 * RATE :, ::-1]
+    soundfile.write(tmp_path / "programme.flac", source, RATE, subtype="PCM_24")
+    _, out = made.mixed()
+    first, second = (out[p.span.start : p.span.end] for p in made.timeline.placements)
+    assert db(first[:, 0]) > -30 > -50 > db(first[:, 1])
+    assert db(second[:, 1]) > -30 > -50 > db(second[:, 0])
+
+
+def test_a_demonstration_on_the_other_channel_is_left_alone(tmp_path: Path) -> None:
+    """The lecturer's microphone is on the left, what the machine sounds like on the right."""
+    background = noise(10, 2, -60)
+    background[:, 1] += noise(10, 1, -38, seed=5)[:, 0]
+    made = lesson(tmp_path, background, channels=[0])
+    _, out = made.mixed()
+    np.testing.assert_allclose(out[:, 1], made.source[:, 1], atol=2e-6)
 
 
 def test_a_lesson_without_lines_keeps_its_own_sound(tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,16 +13,14 @@ import typer
 from flows.standing import BLOCKED, DONE
 from flows.voicing import enrolments
 from manifests.errors import ConsentRefused, InputError, StoreError
-from voiceclone.enrolment import Enrolment, Enrolments, language_tag_or_fault, permitted
+from tasks import enrolled_voice
+from voiceclone.enrolment import language_tag_or_fault, permitted
 from voiceclone.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from voiceclone.cloner.training import Clip
-    from voiceclone.cloner.voice import TrainedVoice
-    from voiceclone.quality import Recording
 
 LONGEST_TEXT = 500
 """Characters: an audition is a sentence or two."""
@@ -43,14 +40,15 @@ def audition_voice(
     enrolment = voices.get(person)
     try:
         permitted(registry, enrolment.consent, person, language=tag)
-        trained = _trained(voices, enrolment, tag)
+        voice = enrolled_voice.trained(voices, enrolment, tag, os.cpu_count() or 1)
 
         from voiceclone import watermark
         from voiceclone.cloner.engine import AdaptiveCloner, Saying
+        from voiceclone.cloner.voice import TrainedVoice
 
         # Training may take longer than a grant is good for, so the registry is asked again for the speaking.
         grant = permitted(registry, enrolment.consent, person, language=tag)
-        with AdaptiveCloner(registry, lambda person, language: trained) as engine:
+        with AdaptiveCloner(registry, lambda person, language: TrainedVoice.load(voice)) as engine:
             [said] = engine.synthesize(grant, [Saying(text)], person=person, language=tag)
     except ConsentRefused as refusal:
         remedy = f" {refusal.remedy}" if refusal.remedy else ""
@@ -65,72 +63,6 @@ def audition_voice(
     else:
         sys.stdout.write(f"{path}\n")
     raise typer.Exit(DONE)
-
-
-def _trained(voices: Enrolments, enrolment: Enrolment, language: str) -> TrainedVoice:
-    """The person's voice for a language: as it was trained before, or trained now and kept beside the enrolment."""
-    from voiceclone.cloner.training import train
-    from voiceclone.cloner.voice import TrainedVoice
-
-    path = voices.trained(enrolment, language)
-    if path.exists():
-        return TrainedVoice.load(path)
-    if enrolment.language is None:
-        raise InputError(
-            f"it is not known which language {enrolment.person} speaks in the recordings.",
-            remedy=f"Enrol again with --language: dub voices enrol {enrolment.person} … --language en",
-        )
-    heard = [clip for each in voices.recordings(enrolment.person) for clip in _clips(each, enrolment.language)]
-    if not heard:
-        raise InputError(f"no words were recognized in the recordings of {enrolment.person}.")
-    voice = train(heard, enrolment.language, language)
-    voice.save(path)
-    return voice
-
-
-def _clips(recording: Recording, language: str) -> list[Clip]:
-    """A recording's utterances and their words: as they are known, else as the recognizer hears them.
-
-    Raises EngineUnavailable for a language that it does not understand.
-    """
-    from voiceclone.cloner.training import LONGEST_CLIP_S, Clip
-
-    if recording.text and len(recording.samples) <= LONGEST_CLIP_S * recording.rate:
-        return [Clip(recording.samples, recording.rate, recording.text)]
-
-    import soundfile
-
-    from manifests.script import Diarization, Speaker, Turn
-    from manifests.spans import RATE, Span, merged
-    from tasks.transcribe import Params, require, transcribe
-    from voiceclone import speech, voiceprint
-
-    wanted = Params(language=language, engine="pocketsphinx")
-    require(wanted)
-    heard = voiceprint.resampled(recording.samples, recording.rate)
-    step = RATE // voiceprint.RATE
-    runs = merged((Span(start * step, end * step) for start, end in speech.speaking(heard).tolist()), gap=RATE // 2)
-    label = "SPEAKER_00"
-    found = Diarization((Speaker(label, None, 0.0),), tuple(Turn(label, run) for run in runs), runs)
-    with tempfile.TemporaryDirectory(prefix="dub-") as folder:
-        path = Path(folder) / "speech.wav"
-        soundfile.write(str(path), heard, voiceprint.RATE, subtype="PCM_16")
-        script = transcribe(path, found, wanted, cores=os.cpu_count() or 1)
-    return [
-        Clip(
-            recording.samples[_at(each.span.start, recording.rate) : _at(each.span.end, recording.rate)],
-            recording.rate,
-            each.text,
-        )
-        for each in script.utterances
-        if each.text
-    ]
-
-
-def _at(tick: int, rate: int) -> int:
-    from manifests.spans import RATE
-
-    return tick * rate // RATE
 
 
 def _write(path: Path, sound: NDArray[np.float32], rate: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from flows.gathering import gather_people
 from flows.lesson import Incomplete, dub_lesson
 from flows.order import Order
 from flows.progress import watcher
@@ -19,6 +20,7 @@ from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 def dub_course(order: Order, course: str) -> None:
     """Bring the course up to date as ordered. Raises Incomplete when a target did not finish."""
     lessons = wanted(order).lessons
+    gather_people(order, lessons)
     at_once = max(1, min(order.cores, len(lessons)))
     watcher().expect(
         stage.name

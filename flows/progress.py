@@ -85,8 +85,9 @@ class Bars(Silent):
 
     def expect(self, stages: Iterable[str]) -> None:
         self._total = float(sum(WEIGHTS.get(stage, 1) for stage in stages))
+        self._done = 0.0
         self._begun = time.monotonic()
-        self._progress.update(self._whole, total=self._total, description="all stages")
+        self._progress.update(self._whole, completed=0.0, total=self._total, description="all stages")
 
     def started(self, name: str, stage: str) -> None:
         with self._lock:

@@ -96,13 +96,14 @@ def list_voices(workspace: Path | None, json_wanted: bool) -> NoReturn:
         sys.stdout.write("nobody is enrolled: dub voices enrol PERSON FILE... --consent ID\n")
         raise typer.Exit(DONE)
     table = Table(box=None, pad_edge=False)
-    for heading in ("person", "seconds", "quality", "consent", "standing", "trained for"):
+    for heading in ("person", "seconds", "quality", "from", "consent", "standing", "trained for"):
         table.add_column(heading, overflow="fold", justify="right" if heading == "seconds" else "left")
     for row in rows:
         table.add_row(
             row["person"],
             f"{row['seconds']:.1f}" if "seconds" in row else "",
             row.get("verdict", ""),
+            ", ".join(row.get("gathered_from", ())) or "recordings",
             row.get("consent", ""),
             row["problem"].replace("[", r"\[") if row["problem"] else "in force",
             ", ".join(row.get("trained", ())),
@@ -150,6 +151,7 @@ def _facts(enrolment: Enrolment) -> dict[str, Any]:
         "digest": enrolment.digest,
         "seconds": enrolment.seconds,
         "clips": len(enrolment.clips),
+        "gathered_from": list(dict.fromkeys(origin.lesson for origin in enrolment.gathered)),
     }
 
 

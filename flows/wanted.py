@@ -41,12 +41,18 @@ def wanted(order: Order) -> Selection:
     changed = order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0
     usual = settings.of(order.manifest.parent).profile
     asked = order.profile or settings.asked_profile()
-    return _wanted(order.manifest, order.out, order.only, asked, usual, changed)
+    return _wanted(order.manifest, order.workspace, order.out, order.only, asked, usual, changed)
 
 
 @lru_cache(maxsize=4)
 def _wanted(
-    manifest: Path, out: Path | None, only: tuple[str, ...], asked: str | None, usual: str | None, changed: int
+    manifest: Path,
+    workspace: Path,
+    out: Path | None,
+    only: tuple[str, ...],
+    asked: str | None,
+    usual: str | None,
+    changed: int,
 ) -> Selection:
     """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
     course = load(manifest)
@@ -55,12 +61,15 @@ def _wanted(
     lessons = {job.lesson_id: job for job in jobs(manifest, course, out=out)}
     for target in select(list(lessons.values()), only):
         languages.setdefault(target.lesson_id, []).append(target.language or "")
-    return Selection(course, tuple(Wanted(_alone(lessons[name]), tuple(tags)) for name, tags in languages.items()))
+    return Selection(
+        course, tuple(Wanted(_alone(lessons[name], workspace), tuple(tags)) for name, tags in languages.items())
+    )
 
 
-def _alone(job: Job) -> Job:
+def _alone(job: Job, workspace: Path) -> Job:
     """The job with a course of its lesson only: flows carry it, and have no use for a library's other lessons."""
-    return job.model_copy(update={"course": job.course.model_copy(update={"lessons": (job.lesson,)})})
+    course = job.course.model_copy(update={"lessons": (job.lesson,)})
+    return job.model_copy(update={"course": course, "workspace": workspace})
 
 
 def _with_profile(course: Course, profile: str | None) -> Course:

@@ -324,6 +324,8 @@ class Job(Part):
     """Absolute path of the source file."""
     out: Path
     """Absolute folder of the course's outputs (`<out>/<course>`)."""
+    workspace: Path | None = None
+    """Absolute folder of the workspace, whose `voices/` holds who is enrolled; None where nobody is looked up."""
     language: str | None = None
     """BCP-47 tag of the target; None for what is done once per lesson."""
 

@@ -1,41 +1,40 @@
 """Clone: decide which voice speaks for each speaker, and ask for every permission that takes.
 
-A person's own voice is used only where the consent registry grants it, and learned from what they say in the lesson
-itself; a speaker without such a grant, or with too little speech to learn from, gets a stock voice, and the record says
-why.
+A person's own voice is used only where the speaker is that person (`tasks.identity`) and the consent registry grants
+it. It is trained from the person's enrolment, once for the whole course, or learned from what they say in the lesson
+where there is none; a speaker without such a grant, or with too little speech to learn from, gets a stock voice, and
+the record says why.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from manifests.errors import ConsentRefused, EngineUnavailable, InputError
+from manifests.errors import ConsentRefused, EngineUnavailable, InputError, StageFailed
 from manifests.model import Job, Speakers
-from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
-from tasks import own_voice
+from manifests.rules import STOCK
+from manifests.script import Casting, Diarization, Script, Voice, dump, load
+from tasks import enrolled_voice, own_voice
+from tasks.diarize import read
 from tasks.engines import espeak
+from tasks.identity import EVERYONE, Identity, Named, identify
 from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.stock_voices import stock_voices
 from voiceclone import workspaces
+from voiceclone.enrolment import Enrolment, Enrolments, permitted
 from voiceclone.grant import Grant
+from voiceclone.quality import Recording
 from voiceclone.registry import Registry
 
-STOCK = "stock"
-"""What a manifest writes for a speaker who is to have a voice that belongs to nobody."""
+if TYPE_CHECKING:
+    from voiceclone.cloner.training import Clip
 
 Learn = Callable[[str, frozenset[str]], Voice]
-"""Learns the voice of a person from what these speaker labels say. Raises InputError where that is too little."""
-
-_APART_OCTAVES = 1 / 6
-"""How far two voices lie apart in pitch where that can be: two semitones, of which anyone hears the difference."""
-
-_NEAR_OCTAVES = math.log2(1.2)
-"""How far a voice may lie from its speaker's pitch to be apart from the others: a fifth."""
-
-_UNMEASURED_HZ = float(espeak.STOCK["m3"])
-"""The pitch of the first low voice, for a speaker of whom none was measured."""
+"""Gives the voice of a person who says what these speaker labels say. Raises InputError where there is too little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,19 +49,18 @@ class Params:
     require_statement: bool = False
     people: dict[str, str] = field(default_factory=dict[str, str])
     """Speaker label to the person whom the manifest names for it; `*` for whoever speaks."""
+    by_voice: bool = False
+    """Whether speakers whom the manifest does not name are compared with the people who are enrolled."""
+    unknown: str = ""
+    """Why somebody of the course cannot be told by voice, and what to type."""
+    enrolments: dict[str, str] = field(default_factory=dict[str, str])
+    """Person to the digest of their enrolment, of those whom it matters for."""
+    gathered: dict[str, str] = field(default_factory=dict[str, str])
+    """Person to the lessons that their enrolment was gathered from."""
     consents: dict[str, str] = field(default_factory=dict[str, str])
     """Person to the id of their consent."""
     registry: str = ""
     """Digest of what the registry says of these consents: a revocation makes another key."""
-
-    def person(self, label: str) -> str | None:
-        """Whom the manifest names for a label; None for nobody, and for `stock`."""
-        person = self.named(label)
-        return None if person == STOCK else person
-
-    def named(self, label: str) -> str | None:
-        """What the manifest says of a label: a person, `stock` or nothing."""
-        return self.people.get(label, self.people.get("*"))
 
     def grant(self, person: str, registry: Registry) -> Grant:
         """The registry's yes to this use of a person's voice. Raises ConsentRefused."""
@@ -81,17 +79,29 @@ class Params:
             require_statement=self.require_statement,
         )
 
+    @property
+    def named(self) -> Named:
+        """What the manifest says of who speaks."""
+        known = {
+            person: f"the lesson {self.gathered[person]}" if person in self.gathered else "their enrolment"
+            for person in self.enrolments
+        }
+        return Named(self.people, known, self.by_voice, self.unknown)
 
-def cast(diarization: Diarization, params: Params, registry: Registry, learn: Learn) -> Casting:
+
+def cast(
+    diarization: Diarization, who: Mapping[str, Identity], params: Params, registry: Registry, learn: Learn
+) -> Casting:
     """A voice for every speaker of a lesson: their own where it is granted, else a stock voice.
 
-    Raises ConsentRefused where the manifest requires consent and a named person's is missing, EngineUnavailable where
-    there is no stock voice for the language.
+    `who` says of every label who that is. Raises ConsentRefused where the manifest requires consent and a person's is
+    missing, or it names somebody whose voice it is not; EngineUnavailable where there is no stock voice for the
+    language.
     """
-    reasons = {speaker.label: _reason(speaker.label, params, registry) for speaker in diarization.speakers}
+    reasons = {label: _reason(identity, params, registry) for label, identity in who.items()}
     own: dict[str, Voice] = {}
-    for person in sorted({params.person(label) or "" for label, reason in reasons.items() if reason is None}):
-        labels = frozenset(label for label in reasons if params.person(label) == person)
+    for person in sorted({who[label].person or "" for label, reason in reasons.items() if reason is None}):
+        labels = frozenset(label for label in reasons if who[label].person == person)
         try:
             voice = learn(person, labels)
         except (InputError, EngineUnavailable) as error:
@@ -103,73 +113,17 @@ def cast(diarization: Diarization, params: Params, registry: Registry, learn: Le
     return Casting(params.language, own | stock_voices(params.language, others, told))
 
 
-def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[str, str]) -> dict[str, Voice]:
-    """Voices that belong to nobody: low for a low speaker, another one for each, near each speaker's own pitch."""
-    base = espeak.voice_of(language)
-    if base is None:
-        raise EngineUnavailable(
-            f"espeak-ng has no voice for {language}.", remedy=f"It has: {', '.join(espeak.languages())}."
-        )
-    stands_in = base.split("-")[0] != language.split("-", maxsplit=1)[0]
-    voices: dict[str, Voice] = {}
-    used: dict[str, int] = {}
-    pitches = spread_pitches(speakers)
-    for speaker in speakers:
-        fitting = [name for name in espeak.STOCK if name.startswith("m" if _is_low(speaker) else "f")]
-        variant = min(fitting, key=lambda name: (used.get(name, 0), fitting.index(name)))
-        used[variant] = used.get(variant, 0) + 1
-        reason = reasons[speaker.label] + (
-            f"; espeak-ng has no {language} voice, its {base} reads" if stands_in else ""
-        )
-        voices[speaker.label] = Voice(
-            kind="stock",
-            engine="espeak-ng",
-            name=f"{base}+{variant}",
-            pitch=espeak.pitch_setting(variant, pitches[speaker.label]),
-            reason=reason,
-        )
-    return voices
-
-
-def spread_pitches(speakers: Sequence[Speaker]) -> dict[str, float]:
-    """A pitch in Hz for each speaker's voice: as near to their own as lets no two of them sound alike.
-
-    Among the low speakers, and among the high ones, neighbours lie two semitones apart, or as much as leaves a crowd of
-    one pitch within a fifth of it; the sum of squared moves is the least (isotonic regression).
-    """
-    from scipy.optimize import isotonic_regression
-
-    pitches: dict[str, float] = {}
-    for low in (True, False):
-        own = sorted((s.pitch_hz or _UNMEASURED_HZ, s.label) for s in speakers if _is_low(s) == low)
-        group = [(math.log2(hz), label) for hz, label in own]
-        if not group:
-            continue
-        step = min(_APART_OCTAVES, 2 * _NEAR_OCTAVES / max(1, len(group) - 1))
-        # Without their steps the pitches need only not fall; none of n moves more than (n - 1) / 2 steps.
-        levels = isotonic_regression([own - rank * step for rank, (own, _) in enumerate(group)]).x
-        for rank, ((_, label), level) in enumerate(zip(group, levels, strict=True)):
-            pitches[label] = 2 ** (float(level) + rank * step)
-    return pitches
-
-
-def _is_low(speaker: Speaker) -> bool:
-    """Whether a low voice speaks for them; it does where nothing was measured."""
-    return (speaker.pitch_hz or _UNMEASURED_HZ) < espeak.BETWEEN_HZ
-
-
-def _reason(label: str, params: Params, registry: Registry) -> str | None:
+def _reason(identity: Identity, params: Params, registry: Registry) -> str | None:
     """Why a speaker is not heard in their own voice, or None where they may be.
 
     Raises ConsentRefused where the manifest wants it so.
     """
-    person = params.person(label)
-    if person is None:
-        if params.named(label) == STOCK:
-            return f"the manifest gives {label} a stock voice"
-        return f"no person is named for {label}"
+    if identity.refused and params.require_consent:
+        raise ConsentRefused(identity.reason, remedy="Mend `speakers` in the manifest, or enrol the person anew.")
+    if identity.person is None:
+        return identity.reason
     try:
-        params.grant(person, registry)
+        params.grant(identity.person, registry)
     except ConsentRefused as refusal:
         if params.require_consent:
             raise
@@ -178,13 +132,18 @@ def _reason(label: str, params: Params, registry: Registry) -> str | None:
 
 
 def params(job: Job) -> Params:
-    course = job.course
-    people = _named_people(job)
+    course, registry = job.course, Registry.default()
+    people, by_voice = named_people(job)
+    names = sorted(course.people) if by_voice else sorted(set(people.values()) - {STOCK})
     consents = {
         name: consent
-        for name in set(people.values())
+        for name in names
         if name in course.people and (consent := course.people[name].consent) is not None
     }
+    enrolled, unknown = _enrolled(job, names, consents, registry)
+    if by_voice and not course.require_consent:
+        consents = {name: consent for name, consent in consents.items() if name in enrolled}
+    asked = {*consents.values(), *(each.consent for each in enrolled.values())}
     return Params(
         language=job.language or "",
         course=course.course,
@@ -193,63 +152,160 @@ def params(job: Job) -> Params:
         require_consent=course.require_consent,
         require_statement=course.require_statement,
         people=people,
+        by_voice=by_voice and bool(enrolled),
+        unknown=_told(unknown, job) if by_voice else "",
+        enrolments={name: each.digest for name, each in enrolled.items()},
+        gathered={name: _lessons(each) for name, each in enrolled.items() if each.gathered},
         consents=dict(sorted(consents.items())),
-        registry=Registry.default().state_digest(sorted(consents.values())) if consents else "",
+        registry=registry.state_digest(sorted(asked)) if asked else "",
     )
 
 
-def _named_people(job: Job) -> dict[str, str]:
-    """Whom the manifest names: for single labels of this lesson, or one person throughout."""
+def terms(job: Job) -> Params | None:
+    """What a grant is asked for wherever a voice of the job's is used; None where no voice can be anybody's."""
+    asked = params(job)
+    if not asked.consents:
+        return None
+    return replace(asked, people={}, by_voice=False, unknown="", enrolments={}, gathered={})
+
+
+def named_people(job: Job) -> tuple[dict[str, str], bool]:
+    """Whom the manifest names: for single labels of this lesson, or one person throughout (`EVERYONE`).
+
+    And whether whoever is not named is to be told by voice.
+    """
     named = job.lesson.speakers if job.lesson.speakers is not None else job.course.speakers
-    if isinstance(named, Speakers):
-        return {"*": named.single} if named.single else {}
-    return dict(named) if isinstance(named, dict) else {}
+    if isinstance(named, dict):
+        return dict(named), False
+    if isinstance(named, Speakers) and named.single:
+        return {EVERYONE: named.single}, False
+    return {}, True
+
+
+def _enrolled(
+    job: Job, names: list[str], consents: Mapping[str, str], registry: Registry
+) -> tuple[dict[str, Enrolment], dict[str, str]]:
+    """The enrolments of these people, and of everybody else why there is none to be used."""
+    found: dict[str, Enrolment] = {}
+    lacking: dict[str, str] = {}
+    voices = Enrolments(job.workspace / "voices") if job.workspace else None
+    there = voices.people() if voices else ()
+    for name in names:
+        if name not in consents:
+            lacking[name] = f"the manifest names no consent for {name}"
+        elif voices is None or name not in there:
+            lacking[name] = ""
+        else:
+            enrolment = voices.get(name)
+            try:
+                permitted(registry, enrolment.consent, name)
+            except ConsentRefused as refusal:
+                lacking[name] = refusal.message
+            else:
+                found[name] = enrolment
+    return found, lacking
+
+
+def _told(lacking: Mapping[str, str], job: Job) -> str:
+    """Why nobody, or not everybody, of a course can be told by voice; empty where there is nothing to say."""
+    said = [f"{name} is not compared: {why}" for name, why in lacking.items() if why]
+    missing = [name for name, why in lacking.items() if not why]
+    if missing:
+        consent = job.course.people[missing[0]].consent
+        who = f"{missing[0]} is" if len(missing) == 1 else f"{', '.join(missing)} are"
+        said.append(f"{who} not enrolled: dub voices enrol {missing[0]} FILE... --consent {consent}")
+    return "; ".join(said)
+
+
+def _lessons(enrolment: Enrolment) -> str:
+    return ", ".join(dict.fromkeys(origin.lesson for origin in enrolment.gathered))
 
 
 def check(job: Job) -> None:
-    """Raises EngineUnavailable where no stock voice speaks the language, ConsentRefused where consent is required."""
+    """Raises EngineUnavailable where no stock voice speaks the language, ConsentRefused where consent is required.
+
+    Where speakers are told by voice, anybody among the people may speak, so everybody's consent is required then.
+    """
     if espeak.voice_of(job.language or "") is None:
         stock_voices(job.language or "", (), {})
-    values = params(job)
-    if values.require_consent:
-        for label in values.people:
-            _reason(label, values, Registry.default())
+    if job.course.require_consent:
+        values, registry = params(job), Registry.default()
+        _, by_voice = named_people(job)
+        for person in sorted(job.course.people) if by_voice else values.people.values():
+            if person != STOCK:
+                values.grant(person, registry)
+
+
+def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """What is different, for a plan: a person's enrolment, or what the registry says; empty for anything else."""
+    before, after = was.get("enrolments", {}), now["enrolments"]
+    for person in sorted({*before, *after}):
+        if before.get(person) != after.get(person):
+            if person not in after:
+                return f"{person} is no longer enrolled"
+            return f"the enrolment of {person} changed" if person in before else f"{person} is enrolled now"
+    if was.get("consents") == now["consents"] and was.get("registry") != now["registry"]:
+        return "what the consent registry says changed"
+    return ""
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    registry = Registry.default()
-    script = load(Script, inputs["transcribe/script.json"])
+    registry, voices = Registry.default(), Enrolments(bench.store.root.parent / "voices")
+    found, script = load(Diarization, inputs["diarize/turns.json"]), load(Script, inputs["transcribe/script.json"])
+    enrolled = {person: _unchanged(voices, person, digest) for person, digest in params.enrolments.items()}
+    prints = {person: voices.voice_print(person) for person in enrolled}
+    who = identify(found, params.named, prints, partial(read, inputs["split/speech.wav"]))
+    trained_from: dict[str, str] = {}
 
     def learn(person: str, labels: frozenset[str]) -> Voice:
         grant = params.grant(person, registry)
         workspaces.note(registry.root, bench.store.root.parent, person=person, consent=grant.consent)
-        name = own_voice.learned(
-            person,
-            own_voice.clips(script, labels, inputs["split/programme.flac"]),
-            script.language,
-            params.language,
-            bench,
-            still=lambda: registry.renew(grant),
-        )
+        still = lambda: registry.renew(grant)  # noqa: E731  (learning takes a minute; what it made is not kept without)
+        enrolment = enrolled.get(person)
+        name = enrolled_voice.learned(voices, enrolment, params.language, bench, still) if enrolment else None
+        trained_from[person] = "enrolment" if name else "lesson"
+        if name is None:
+            clips = own_voice.clips(script, labels, inputs["split/programme.flac"])
+            _held_against_statement(registry, grant.consent, clips, bench)
+            name = own_voice.learned(person, clips, script.language, params.language, bench, still)
         return Voice(kind="clone", engine=own_voice.ENGINE, name=name, person=person, consent=grant.consent)
 
-    casting = cast(load(Diarization, inputs["diarize/turns.json"]), params, registry, learn)
+    casting = cast(found, who, params, registry, learn)
     own = {voice for voice in casting.voices.values() if voice.kind == "clone"}
     return Made(
         {"casting.json": dump(casting, bench.scratch / "casting.json")},
         objects=tuple(sorted(voice.name for voice in own)),
         people=frozenset(voice.person or "" for voice in own),
+        notes={"trained_from": trained_from} if trained_from else {},
     )
+
+
+def _held_against_statement(registry: Registry, consent: str, clips: Sequence[Clip], bench: Workbench) -> None:
+    """Raises InputError where a consent's spoken statement is another voice than the clips; nothing without one."""
+    from voiceclone import vouching
+
+    if (statement := vouching.stated(registry, consent)) is not None:
+        heard = [Recording(clip.text, clip.audio, clip.rate, clip.text) for clip in clips]
+        vouching.compared(statement, heard, vouching.folders(registry, [bench.store.root.parent]))
+
+
+def _unchanged(voices: Enrolments, person: str, digest: str) -> Enrolment:
+    """The enrolment that a key was made of. Raises StageFailed where it is another by now."""
+    enrolment = voices.get(person)
+    if enrolment.digest != digest:
+        raise StageFailed(f"the enrolment of {person} changed meanwhile.", remedy="Run again.")
+    return enrolment
 
 
 STAGE = Stage(
     name="clone",
-    version=3,
+    version=4,
     scope="target",
-    needs=("diarize/turns.json", "transcribe/script.json", "split/programme.flac"),
+    needs=("diarize/turns.json", "transcribe/script.json", "split/speech.wav", "split/programme.flac"),
     makes=("casting.json",),
     params=params,
     run=run,
     engine=lambda job: Engine("espeak-ng", espeak.version()),
     check=check,
+    changed=changed,
 )

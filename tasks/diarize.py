@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from manifests.errors import MediaError
 from manifests.model import Job, Speakers
 from manifests.quiet import settle
+from manifests.rules import STOCK
 from manifests.script import Diarization, Speaker, Turn, dump, load
 from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
 from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
@@ -59,10 +60,13 @@ class Params:
 
     @classmethod
     def of(cls, speakers: object) -> Params:
-        """From the manifest's `speakers`: anything but a `Speakers` leaves it open."""
+        """From the manifest's `speakers`: anything but a `Speakers` leaves it open.
+
+        So does a single person: they would be given whatever else is heard, such as a question from the room.
+        """
         if not isinstance(speakers, Speakers):
             return cls()
-        known = 1 if speakers.single is not None else speakers.num_speakers
+        known = 1 if speakers.single == STOCK else speakers.num_speakers
         return cls(known, known) if known is not None else cls(speakers.min_speakers, speakers.max_speakers)
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from voiceclone.cloner.training import Clip
     from voiceclone.grant import Grant
     from voiceclone.registry import Registry
+    from voiceclone.voiceprint import Print
 
 ENGINE = "adaptive"
 VERSION = 2
@@ -93,7 +94,55 @@ def learned(
         voice.save(path)
         return path
 
-    return bench.store.made("voice", key, make, people=(person,)).name
+    name = bench.store.made("voice", key, make, people=(person,)).name
+    keep_print(name, person, lambda: _print(heard), bench)
+    return name
+
+
+def keep_print(voice: str, person: str, make: Callable[[], Print], bench: Workbench) -> None:
+    """Keep how the person sounds beside their trained voice, for `similarity`; erased with it."""
+
+    def written(folder: Path) -> Path:
+        import numpy as np
+
+        np.save(folder / "print.npy", make(), allow_pickle=False)
+        return folder / "print.npy"
+
+    bench.store.made("voiceprint", voice, written, people=(person,))
+
+
+def similarity(take: Path, voice: str, bench: Workbench) -> float | None:
+    """Cosine of a take and the person's own speech, as the speaker encoder hears them; None where it hears too little.
+
+    A few hundredths of a second of work. A person's own sentences measure 0.8 to 0.97, two people's about 0.55.
+    """
+    import numpy as np
+    import soundfile
+
+    from voiceclone import voiceprint
+
+    kept = bench.store.committed("voiceprint", voice)
+    if kept is None:
+        return None
+    own = np.load(bench.store.get(kept.outputs["it"]), allow_pickle=False)
+    sound, rate = soundfile.read(str(take), dtype="float32", always_2d=True)
+    heard = voiceprint.resampled(np.asarray(sound, np.float32).mean(axis=1), int(rate))
+    try:
+        return round(voiceprint.likeness(voiceprint.print_of(heard), own), 3)
+    except ValueError:
+        return None
+
+
+def _print(heard: Sequence[Clip]) -> Print:
+    """The mean of the clips' voices, without the stretches that sound like somebody else."""
+    import numpy as np
+
+    from voiceclone import quality, voiceprint
+    from voiceclone.speech import joined, speaking
+
+    sounds = [voiceprint.resampled(clip.audio, clip.rate) for clip in heard]
+    prints = quality.window_prints(np.concatenate([joined(sound, speaking(sound)) for sound in sounds]))
+    return voiceprint.centroid(np.delete(prints, quality.strangers(prints), axis=0))
 
 
 def take_key(text: str, voice: str, refinement: Mapping[str, object]) -> str:

@@ -136,7 +136,8 @@ def _why(
         return f"{', '.join(changed)} changed"
     if was["version"] != stage.version:
         return "dubflow does this stage differently now"
-    return _other_settings(asdict(stage.params(job)), was["params"])
+    now = asdict(stage.params(job))
+    return stage.changed(was["params"], now) or _other_settings(now, was["params"])
 
 
 def _other_settings(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:

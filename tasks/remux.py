@@ -304,7 +304,7 @@ def _params(job: Job) -> Params:
         tags=job.course.delivery.disclosure.tags,
         disclosed=job.course.delivery.disclosure.subtitle,
         signer=fingerprint() if job.course.delivery.disclosure.credentials else "",
-        terms=terms if (terms := clone.params(job)).people else None,
+        terms=clone.terms(job),
     )
 
 

@@ -84,6 +84,8 @@ class Stage:
     engine: Callable[[Job], Engine | None] = lambda job: None
     check: Callable[[Job], None] = lambda job: None
     """Light; raises what would block the stage (EngineUnavailable, ConsentRefused) where it is known beforehand."""
+    changed: Callable[[Mapping[str, Any], Mapping[str, Any]], str] = lambda was, now: ""
+    """Says what is different between two sets of parameters, as dictionaries, for a plan; empty for a plain reason."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
         """The key for a job whose inputs, given ones included, have these digests."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ def synthesize(lines: Lines, script: Script, casting: Casting, params: Params, b
         speaking = _own_takes if voice.kind == "clone" else _stock_takes
         for line, audio in zip(theirs, speaking(theirs, voice, params, bench), strict=True):
             if audio is not None:
-                takes[line.id] = _take(line, audio, voice, params)
+                heard = own_voice.similarity(audio, voice.name, bench) if voice.kind == "clone" else None
+                takes[line.id] = _take(line, audio, replace(voice, similarity=heard), params)
             done += 1
             bench.tell(done / len(spoken))
     return Takes(lines.language, tuple(takes[line.id] for line in spoken if line.id in takes))
@@ -127,14 +128,14 @@ def _stock_take(line: Line, voice: Voice, params: Params, bench: Workbench) -> P
 
 
 def params(job: Job) -> Params:
-    terms = clone.params(job)
+    terms = clone.terms(job)
     refined = {
         name: person.model_dump(exclude={"consent"}, exclude_none=True)
         for name, person in sorted(job.course.people.items())
-        if name in terms.consents
+        if terms is not None and name in terms.consents
     }
     lines = {name: how.model_dump(exclude_none=True) for name, how in sorted(job.lesson.refine.items())}
-    return Params(job.language or "", terms=terms if terms.people else None, refinements=refined, lines=lines)
+    return Params(job.language or "", terms=terms, refinements=refined, lines=lines)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:

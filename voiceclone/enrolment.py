@@ -3,7 +3,10 @@
     voices/<person>/                    0700, files 0600; deleting this folder deletes everything there is of the voice
         enrolment.json                  what is enrolled (`Enrolment`); replaced in one step
         <digest>/01.flac …, print.npy   clips (mono, 16 bit, the source's rate up to 48 kHz) and the voice print
-        trained/<language>.<digest>.safetensors     voices trained from it, one a target language
+        trained/<language>.<version>.<digest>.safetensors   voices trained from it, one a target language
+
+An enrolment is made of recordings by hand, or gathered from lessons (`tasks.gathering`): its clips then say from which.
+One that was made by hand is never replaced by one that was gathered.
 
 Nothing is taken in without an active consent, asked for again before anything is published. Engines get arrays from
 here, never a caller's path.
@@ -39,12 +42,29 @@ MANIFEST = "enrolment.json"
 VOICES = "voices"
 """The folder of a workspace in which people are enrolled."""
 
+POOR_SOUND = frozenset({"noise", "clipping", "sample rate", "bandwidth"})
+"""Checks that a voice must pass, and an enrolment from lessons need not: a poor recording is the same person's."""
+
 _CLIP_NAME = r"^[0-9]{2,4}\.flac$"
 _LARGEST_CLIP = 512 << 20
 
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(_Part):
+    """Where in which lesson a clip was heard."""
+
+    course: str
+    lesson: str
+    source_sha256: Digest
+    """Of the lesson's media file."""
+    label: str
+    """What diarization calls the person there."""
+    start: float
+    end: float
+    """Seconds from the start of the programme."""
 
 
 class StoredClip(_Part):
@@ -56,6 +76,8 @@ class StoredClip(_Part):
     seconds: float
     text: str = ""
     """What is said in it, where that is known."""
+    origin: Origin | None = None
+    """None for a recording that was enrolled by hand."""
 
 
 class StoredFinding(_Part):
@@ -85,6 +107,16 @@ class Enrolment(_Part):
     @property
     def seconds(self) -> float:
         return round(sum(clip.seconds for clip in self.clips), 2)
+
+    @property
+    def gathered(self) -> tuple[Origin, ...]:
+        """Where the clips come from; empty where the enrolment was made by hand."""
+        return tuple(clip.origin for clip in self.clips if clip.origin is not None)
+
+    @property
+    def speaks(self) -> bool:
+        """Whether a voice may be made of it; one that may not still tells whether a speaker is this person."""
+        return self.report.verdict != "reject"
 
     @property
     def report(self) -> Report:
@@ -121,11 +153,15 @@ class Enrolments:
         course: str | None = None,
         purpose: str | None = None,
         reviewed_by: str | None = None,
+        origins: Sequence[Origin] = (),
     ) -> Enrolment:
         """Take a person's recordings in, in place of what was enrolled of them before.
 
         Where the consent holds a spoken statement the two must be one voice, and its record says so afterwards, on a
-        machine that may sign; `reviewed_by` is who listened to both.
+        machine that may sign; `reviewed_by` is who listened to both. With `origins`, one for each recording, they were
+        gathered from lessons. Such an enrolment does not replace one that was made by hand, which is returned then; and
+        it is kept where the sound is too poor for a voice (`Enrolment.speaks`), because it still tells who somebody is.
+
         Raises ConsentRefused where no active consent of theirs covers any use (of this course and purpose, where they
         are given), RecordingsRejected where the gate says no, InputError for an id or a language that is none, no
         recordings, or one that is the consent's spoken statement, StoreError where the folder cannot be written. After
@@ -140,7 +176,8 @@ class Enrolments:
         statement = registry.show(consent).statement
         _no_statement(recordings, statement.audio_sha256 if statement else None)
         report = quality.judge(quality.measure(recordings))
-        if report.verdict == "reject":
+        wrong = {finding.check for finding in report.findings if finding.verdict == "reject"}
+        if wrong - (POOR_SOUND if origins else frozenset()):
             raise RecordingsRejected(person, report)
         encoded = [_flac(recording) for recording in recordings]
         clips = tuple(
@@ -150,8 +187,11 @@ class Enrolments:
                 rate=rate,
                 seconds=round(len(recording.samples) / recording.rate, 3),
                 text=recording.text,
+                origin=origin,
             )
-            for number, (recording, (data, rate)) in enumerate(zip(recordings, encoded, strict=True), 1)
+            for number, (recording, (data, rate), origin) in enumerate(
+                zip(recordings, encoded, origins or [None] * len(recordings), strict=True), 1
+            )
         )
         enrolment = Enrolment(
             person=person,
@@ -170,6 +210,8 @@ class Enrolments:
         workspaces.note(registry.root, self.root.parent, person=person, consent=consent)
         registry.renew(grant)
         with self._changing("enrol", person) as folder:
+            if origins and (standing := self._standing(person)) is not None and not standing.gathered:
+                return standing
             parts = _part(folder, enrolment)
             again, first = parts.exists(), not (folder / MANIFEST).exists()
             try:
@@ -204,6 +246,9 @@ class Enrolments:
             raise _damaged(person)
         return enrolment
 
+    def _standing(self, person: str) -> Enrolment | None:
+        return self.get(person) if (self._folder(person) / MANIFEST).exists() else None
+
     def people(self) -> tuple[str, ...]:
         """Whoever is enrolled, by id; those too whose enrolment is damaged."""
         if not self.root.is_dir():
@@ -235,6 +280,8 @@ class Enrolments:
     def voice_print(self, person: str) -> Print:
         """How a person's voice sounds. Raises as `get` does."""
         enrolment = self.get(person)
+        if enrolment.encoder_sha256 != voiceprint.weights_sha256():
+            return _print(self.recordings(person))  # prints of two encoders cannot be compared
         path = _part(self._folder(person), enrolment) / "print.npy"
         try:
             found = np.load(io.BytesIO(private.read(path)), allow_pickle=False)
@@ -244,22 +291,30 @@ class Enrolments:
             raise _damaged(person)
         return found
 
-    def trained(self, enrolment: Enrolment, target_language: str) -> Path:
+    @contextmanager
+    def trained(self, enrolment: Enrolment, target_language: str, version: int) -> Generator[Path]:
         """Where the voice that is trained from an enrolment for a language is kept; its folder is made.
 
-        Raises InputError for a language that is none.
+        `version` is that of the training. Whoever else wants this voice waits until the block ends, so that it is
+        trained once. Raises InputError for a language that is none, StoreError where the folder cannot be written.
         """
         folder = self._folder(enrolment.person) / "trained"
         with private.explained("make the folder of trained voices", folder):
             private.make_folder(folder)
         tag = language_tag_or_fault(target_language)
-        return folder / f"{tag}.{enrolment.digest[:16]}.safetensors"
+        lock = folder / f".{tag}.lock"
+        with private.explained("wait for the training of a voice", lock):
+            descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield folder / f"{tag}.{version}{_ending(enrolment)}"
+        finally:
+            os.close(descriptor)
 
     def trained_languages(self, enrolment: Enrolment) -> tuple[str, ...]:
         """For which languages there is a trained voice."""
-        ending = f".{enrolment.digest[:16]}.safetensors"
-        found = (self._folder(enrolment.person) / "trained").glob(f"*{ending}")
-        return tuple(sorted(path.name.removesuffix(ending) for path in found))
+        found = (self._folder(enrolment.person) / "trained").glob(f"*{_ending(enrolment)}")
+        return tuple(sorted({path.name.split(".")[0] for path in found}))
 
     def delete(self, person: str) -> bool:
         """Delete everything that is kept of a person's voice; False where there was nothing. Raises StoreError."""
@@ -413,6 +468,10 @@ def _npy(array: Print) -> bytes:
     return buffer.getvalue()
 
 
+def _ending(enrolment: Enrolment) -> str:
+    return f".{enrolment.digest[:16]}.safetensors"
+
+
 def _part(folder: Path, enrolment: Enrolment) -> Path:
     return folder / enrolment.digest[:16]
 
@@ -422,7 +481,7 @@ def _sweep(folder: Path, enrolment: Enrolment) -> None:
     for path in folder.iterdir():
         if path.name == "trained" and private.is_real_folder(path):
             for voice in path.iterdir():
-                if not voice.name.endswith(f".{enrolment.digest[:16]}.safetensors"):
+                if not voice.name.endswith((_ending(enrolment), ".lock")):
                     voice.unlink()
         elif path.name not in (MANIFEST, enrolment.digest[:16]):
             if private.is_real_folder(path):

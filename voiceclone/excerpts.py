@@ -104,8 +104,12 @@ def alone(found: Diarization, label: str) -> tuple[Span, ...]:
     return tuple(left)
 
 
-def speaker_print(found: Diarization, label: str, hear: Hear, *, total: int = samples(30)) -> Print | None:
-    """How a speaker of a lesson sounds, from the longest stretches in which they speak alone; None below 5 s of them.
+def speaker_print(
+    found: Diarization, label: str, hear: Hear, *, total: int = samples(30), least: int = SHORTEST
+) -> Print | None:
+    """How a speaker of a lesson sounds, from the longest stretches in which they speak alone.
+
+    None where these hold less speech than `least`.
 
     Raises EngineUnavailable as `best_spans` does.
     """
@@ -118,7 +122,7 @@ def speaker_print(found: Diarization, label: str, hear: Hear, *, total: int = sa
         parts.append(joined(sound, speaking(sound)))
         left -= span.length
     speech = np.concatenate([np.zeros(0, np.float32), *parts])
-    if len(speech) < SHORTEST * RATE / TICKS:
+    if len(speech) < least * RATE / TICKS:
         return None
     prints = quality.window_prints(speech)
     return voiceprint.centroid(np.delete(prints, quality.strangers(prints), axis=0))

@@ -7,7 +7,7 @@ clearly not; unsure, and then a stock voice speaks. The limits were measured by 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from voiceclone.voiceprint import Print, likeness
 
@@ -21,6 +21,10 @@ MARGIN = 0.06
 OTHER = 0.70
 """Cosine below which a voice is somebody else's, whatever a manifest says: one person never measured below 0.81, two
 people below 0.70 in 95 of 100. The room between is for another microphone or another day."""
+
+APART = 0.79
+"""Cosine below which two speakers of one lesson are two people: there, microphone and room are the same for both.
+Measured as `quality.TWO_VOICES`: one person's windows, parted as unlike as can be, 0.80 to 0.97."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,14 +49,47 @@ def match(label: str, voice: Print | None, people: Mapping[str, Print]) -> Match
     scores = _scores(voice, people)
     best, similarity = scores[0]
     if similarity < CLEAR:
-        return Match(
-            label, None, similarity, f"no enrolled voice matches {label} clearly: best {best} {similarity:.2f}"
-        )
+        why = f"no one enrolled sounds like {label} ({similarity:.2f} at most, {CLEAR:.2f} is clear)"
+        return Match(label, None, similarity, why)
     if len(scores) > 1 and similarity - scores[1][1] < MARGIN:
         second, near = scores[1]
-        why = f"{label} could be {best} ({similarity:.2f}) or {second} ({near:.2f})"
+        why = f"by voice {label} is between {best} ({similarity:.2f}) and {second} ({near:.2f})"
         return Match(label, None, similarity, why)
     return Match(label, best, similarity, f"{label} sounds like {best} ({similarity:.2f})")
+
+
+def match_all(voices: Mapping[str, Print | None], people: Mapping[str, Print]) -> dict[str, Match]:
+    """Say who each speaker of one lesson is, by label.
+
+    Two of them are the same person only where both match clearly and they are not two voices to each other; of two
+    voices that both resemble somebody, one is that person only by a margin: a microphone and a room that make strangers
+    resemble somebody do so for all of them.
+    """
+    found = {label: match(label, voice, people) for label, voice in voices.items()}
+    settled = dict(found)
+    for person in people:
+        claims = sorted(
+            (each for each in found.values() if each.person == person),
+            key=lambda each: (-(each.similarity or 0.0), each.label),
+        )
+        if not claims:
+            continue
+        first, own = claims[0], voices[claims[0].label]
+        for label, voice in voices.items():
+            if voice is None or own is None or likeness(own, voice) >= APART:
+                continue
+            near = round(likeness(voice, people[person]), 3)
+            if (first.similarity or 0.0) - near < MARGIN:
+                why = (
+                    f"{first.label} ({first.similarity:.2f}) and {label} ({near:.2f}) are two voices, and both resemble"
+                    f" {person}"
+                )
+                settled |= {each.label: replace(each, person=None, reason=why) for each in claims}
+                break
+            if found[label].person == person:
+                why = f"{label} resembles {person} ({near:.2f}), but {first.label} does more, and they are two voices"
+                settled[label] = replace(found[label], person=None, reason=why)
+    return settled
 
 
 def objection(label: str, person: str, voice: Print | None, people: Mapping[str, Print]) -> str | None:

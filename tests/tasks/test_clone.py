@@ -7,21 +7,27 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from manifests.errors import ConsentRefused, EngineUnavailable, InputError
 from manifests.model import Course, Job
 from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
+from manifests.spans import Span
 from manifests.store import Store
-from tasks.clone import STAGE, Params, cast, spread_pitches, stock_voices
+from tasks.clone import STAGE, Learn, Params, cast
 from tasks.engines import espeak
+from tasks.identity import identify
 from tasks.stage import Workbench
+from tasks.stock_voices import spread_pitches, stock_voices
 from voiceclone.application import Application
 from voiceclone.registry import Registry
 
 AMARA = {"amara": {"consent": "amara-2026"}}
+NOT_ENROLLED = "amara is not enrolled: dub voices enrol amara FILE... --consent amara-2026"
 TOO_LITTLE = "consent granted, but the lesson holds 0.0 s of their speech alone, and 10 s are needed"
 
 
@@ -65,6 +71,16 @@ def wanted(language: str = "es", *, require: bool = False, **people: str) -> Par
     )
 
 
+def cast_of(found: Diarization, params: Params, registry: Registry, learn: Learn = unheard) -> Casting:
+    """The casting where nobody is enrolled."""
+    return cast(found, identify(found, params.named, {}, silence), params, registry, learn)
+
+
+def silence(span: Span) -> NDArray[np.float32]:
+    """What is heard where nobody speaks."""
+    return np.zeros(span.length // 3, np.float32)
+
+
 def lesson(*pitches: float | None) -> Diarization:
     speakers = tuple(Speaker(f"SPEAKER_{number:02}", hz, 10.0) for number, hz in enumerate(pitches))
     return Diarization(speakers, (), ())
@@ -93,7 +109,8 @@ def casting_of(target: Job, tmp_path: Path, *pitches: float | None) -> Casting:
     scratch.mkdir(exist_ok=True)
     turns = dump(lesson(*pitches), scratch / "turns.json")
     script = dump(Script("en", ()), scratch / "script.json")
-    inputs = {"diarize/turns.json": turns, "transcribe/script.json": script, "split/programme.flac": scratch / "none"}
+    inputs = {"diarize/turns.json": turns, "transcribe/script.json": script}
+    inputs |= {"split/speech.wav": scratch / "none", "split/programme.flac": scratch / "none"}
     made = STAGE.run(STAGE.params(target), inputs, Workbench(Store(tmp_path / "store"), scratch))
     assert not made.people
     return load(Casting, made.outputs["casting.json"])
@@ -105,19 +122,19 @@ def key_of(target: Job) -> str:
 
 def test_a_speaker_nobody_names_gets_a_stock_voice(registry: Registry) -> None:
     """The record says that nobody was named."""
-    voice = cast(lesson(120.0), wanted(), registry, unheard).voices["SPEAKER_00"]
+    voice = cast_of(lesson(120.0), wanted(), registry).voices["SPEAKER_00"]
     assert (voice.kind, voice.person, voice.consent) == ("stock", None, None)
     assert voice.reason == "no person is named for SPEAKER_00"
 
 
-def test_under_auto_unmatched_speakers_are_stock(registry: Registry, tmp_path: Path) -> None:
-    """Also where the course has a consented person, and where consent is required: nobody's voice is guessed at."""
+def test_under_auto_nobody_is_guessed_at_and_the_reason_says_what_to_type(registry: Registry, tmp_path: Path) -> None:
+    """Also where the course has a consented person, and where consent is required."""
     target = job(tmp_path, people=AMARA, speakers="auto", require_consent=True)
     STAGE.check(target)
     voices = casting_of(target, tmp_path, 105.0, 210.0).voices
     assert {label: (voice.kind, voice.reason) for label, voice in voices.items()} == {
-        "SPEAKER_00": ("stock", "no person is named for SPEAKER_00"),
-        "SPEAKER_01": ("stock", "no person is named for SPEAKER_01"),
+        "SPEAKER_00": ("stock", NOT_ENROLLED),
+        "SPEAKER_01": ("stock", NOT_ENROLLED),
     }
 
 
@@ -150,7 +167,7 @@ def test_a_granted_voice_speaks_for_all_labels_of_its_person(registry: Registry)
         return Voice("clone", "adaptive", "+".join(sorted(labels)), person=person, consent="amara-2026")
 
     people = {"SPEAKER_00": "amara", "SPEAKER_02": "amara"}
-    voices = cast(lesson(210.0, 100.0, 205.0), wanted(**people), registry, learn).voices
+    voices = cast_of(lesson(210.0, 100.0, 205.0), wanted(**people), registry, learn).voices
     assert [(voices[label].kind, voices[label].person) for label in sorted(voices)] == [
         ("clone", "amara"),
         ("stock", None),
@@ -161,7 +178,7 @@ def test_a_granted_voice_speaks_for_all_labels_of_its_person(registry: Registry)
 
 def test_a_refused_consent_gives_its_reason_and_a_stock_voice(registry: Registry) -> None:
     """Amara agreed to Spanish, not to Catalan."""
-    voice = cast(lesson(210.0), wanted("ca", SPEAKER_00="amara"), registry, unheard).voices["SPEAKER_00"]
+    voice = cast_of(lesson(210.0), wanted("ca", SPEAKER_00="amara"), registry).voices["SPEAKER_00"]
     assert (voice.kind, voice.reason) == ("stock", "amara-2026 does not cover ca")
 
 
@@ -207,13 +224,13 @@ def test_without_a_registry_there_is_a_stock_voice_and_no_crash(
 def test_required_consent_blocks_the_target(registry: Registry) -> None:
     """Refused, revoked, or never asked for: no output then; a speaker whom nobody named stays a stock voice."""
     with pytest.raises(ConsentRefused, match="amara-2026 does not cover ca"):
-        cast(lesson(210.0), wanted("ca", require=True, SPEAKER_00="amara"), registry, unheard)
+        cast_of(lesson(210.0), wanted("ca", require=True, SPEAKER_00="amara"), registry)
     with pytest.raises(ConsentRefused, match="no consent for ben"):
-        cast(lesson(210.0), wanted(require=True, SPEAKER_00="ben"), registry, unheard)
+        cast_of(lesson(210.0), wanted(require=True, SPEAKER_00="ben"), registry)
     registry.revoke("amara-2026", "she asked")
     with pytest.raises(ConsentRefused, match="revoked"):
-        cast(lesson(210.0), wanted(require=True, SPEAKER_00="amara"), registry, unheard)
-    assert cast(lesson(210.0), wanted(require=True), registry, unheard).voices["SPEAKER_00"].kind == "stock"
+        cast_of(lesson(210.0), wanted(require=True, SPEAKER_00="amara"), registry)
+    assert cast_of(lesson(210.0), wanted(require=True), registry).voices["SPEAKER_00"].kind == "stock"
 
 
 def test_required_consent_is_known_before_anything_runs(registry: Registry, tmp_path: Path) -> None:

@@ -158,8 +158,9 @@ def test_another_sample_rate_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_manifest_says_how_many() -> None:
-    """`single` is one speaker; bounds are bounds; labels of a lesson and `auto` leave it open."""
-    assert Params.of(Speakers(single="amara")) == Params(1, 1)
+    """Bounds are bounds; labels of a lesson and `auto` leave it open, and so does one person who may not be alone."""
+    assert Params.of(Speakers(single="amara")) == Params()
+    assert Params.of(Speakers(single="stock")) == Params(1, 1)
     assert Params.of(Speakers(num_speakers=3)) == Params(3, 3)
     assert Params.of(Speakers(min_speakers=2, max_speakers=4)) == Params(2, 4)
     assert Params.of("auto") == Params.of({"SPEAKER_00": "amara"}) == Params(None, None)

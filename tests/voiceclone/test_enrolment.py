@@ -17,7 +17,7 @@ from manifests.store import Store
 from voiceclone import quality, recordings, workspaces
 from voiceclone.application import Application
 from voiceclone.consent import Record, Statement
-from voiceclone.enrolment import Enrolments, RecordingsRejected
+from voiceclone.enrolment import Enrolments, Origin, RecordingsRejected
 from voiceclone.erasure import erase
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry
@@ -209,9 +209,9 @@ def test_enrolling_again_replaces_all_and_drops_the_voices_trained_before(
 ) -> None:
     """A voice belongs to the recordings that it was trained from."""
     first = enrolled.get("amara")
-    old = enrolled.trained(first, "pt-br")
-    old.write_bytes(b"a voice")
-    assert old.name == f"pt-BR.{first.digest[:16]}.safetensors"
+    with enrolled.trained(first, "pt-br", 3) as old:
+        old.write_bytes(b"a voice")
+    assert old.name == f"pt-BR.3.{first.digest[:16]}.safetensors"
     assert enrolled.trained_languages(first) == ("pt-BR",)
     second = enrolled.enrol("amara", [say("awb")], consent="amara-2026", registry=registry)
     assert second.digest != first.digest
@@ -222,9 +222,40 @@ def test_enrolling_again_replaces_all_and_drops_the_voices_trained_before(
     )
 
 
+def test_what_was_gathered_from_lessons_never_replaces_what_was_enrolled_by_hand(
+    enrolled: Enrolments, registry: Registry, say: Say
+) -> None:
+    """The recordings stay, and a gathered enrolment gives way to them."""
+    by_hand = enrolled.get("amara")
+    origin = Origin(course="c", lesson="one", source_sha256="0" * 64, label="SPEAKER_00", start=1.0, end=9.0)
+    take = {"consent": "amara-2026", "registry": registry, "language": "en"}
+    assert enrolled.enrol("amara", [say("awb")], origins=[origin], **take) == by_hand
+    assert enrolled.get("amara") == by_hand
+    enrolled.delete("amara")
+    gathered = enrolled.enrol("amara", [say("awb")], origins=[origin], **take)
+    assert gathered.gathered == (origin,)
+    assert enrolled.enrol("amara", [say("slt")], **take).gathered == ()
+
+
+def test_a_lesson_too_poor_for_a_voice_still_tells_who_somebody_is(
+    enrolments: Enrolments, registry: Registry, amara: Record, say: Say
+) -> None:
+    """Telephone sound: refused when given by hand, kept without a voice when gathered; two speakers never."""
+    origin = Origin(course="c", lesson="one", source_sha256="0" * 64, label="SPEAKER_00", start=1.0, end=9.0)
+    take = {"consent": "amara-2026", "registry": registry}
+    with pytest.raises(RecordingsRejected, match="8000 Hz"):
+        enrolments.enrol("amara", [say("kal")], **take)
+    kept = enrolments.enrol("amara", [say("kal")], origins=[origin], **take)
+    assert kept.speaks is False
+    assert np.linalg.norm(enrolments.voice_print("amara")) == pytest.approx(1.0)
+    with pytest.raises(RecordingsRejected, match="one speaker"):
+        enrolments.enrol("amara", [say("slt"), say("rms")], origins=[origin, origin], **take)
+
+
 def test_deleting_leaves_nothing_and_says_whether_there_was_anything(enrolled: Enrolments) -> None:
     """Recordings, print and trained voices go together."""
-    enrolled.trained(enrolled.get("amara"), "es").write_bytes(b"a voice")
+    with enrolled.trained(enrolled.get("amara"), "es", 1) as path:
+        path.write_bytes(b"a voice")
     assert enrolled.delete("amara") is True
     assert list(enrolled.root.iterdir()) == []
     assert enrolled.delete("amara") is False

@@ -12,7 +12,7 @@ from manifests.script import Diarization, Speaker, Turn
 from manifests.spans import Span, merged, samples
 from voiceclone import voiceprint
 from voiceclone.excerpts import alone, best_spans, speaker_print
-from voiceclone.matching import Match, match, objection
+from voiceclone.matching import Match, match, match_all, objection
 from voiceclone.quality import Recording
 from voiceclone.speech import joined, speaking
 from voiceclone.voiceprint import Mono, Print
@@ -68,7 +68,7 @@ def test_a_voice_that_nobody_enrolled_gets_nobodys_name(say: Say) -> None:
     people = {"amara": print_of(say("slt")), "ben": print_of(say("rms"))}
     found = match("SPEAKER_01", print_of(say("awb", OTHER_WORDS)), people)
     assert found.person is None
-    assert found.reason.startswith("no enrolled voice matches SPEAKER_01 clearly: best ")
+    assert found.reason.startswith("no one enrolled sounds like SPEAKER_01 (")
 
 
 @pytest.mark.parametrize(
@@ -80,12 +80,12 @@ def test_a_voice_that_nobody_enrolled_gets_nobodys_name(say: Say) -> None:
         (
             blend(45),
             {"amara": blend(0), "ben": blend(100)},
-            Match("S", None, 0.707, "no enrolled voice matches S clearly: best amara 0.71"),
+            Match("S", None, 0.707, "no one enrolled sounds like S (0.71 at most, 0.85 is clear)"),
         ),
         (
             blend(10),
             {"amara": blend(0), "ben": blend(-5)},
-            Match("S", None, 0.985, "S could be amara (0.98) or ben (0.97)"),
+            Match("S", None, 0.985, "by voice S is between amara (0.98) and ben (0.97)"),
         ),
         (blend(10), {"amara": blend(0), "ben": blend(60)}, Match("S", "amara", 0.985, "S sounds like amara (0.98)")),
     ],
@@ -95,6 +95,31 @@ def test_only_a_clear_match_with_a_margin_names_somebody(
 ) -> None:
     """Nobody enrolled, nothing heard, too unlike, too close a second: a stock voice speaks, and the words say why."""
     assert match("S", voice, people) == expected
+
+
+@pytest.mark.parametrize(
+    ("voices", "expected"),
+    [
+        # one person whom diarization heard as two: alike enough to each other
+        ({"S0": 10, "S1": -10}, {"S0": "amara", "S1": "amara"}),
+        # both match clearly, yet they are two voices, and neither is nearer by the margin
+        ({"S0": 24, "S1": -24}, {"S0": None, "S1": None}),
+        # both match clearly, and one of two voices is much nearer
+        ({"S0": 5, "S1": 31.5, "S2": -40}, {"S0": "amara", "S1": "amara", "S2": None}),
+        ({"S0": -15, "S1": 29}, {"S0": "amara", "S1": None}),
+        # a stranger in the same room resembles her all but as much
+        ({"S0": 28, "S1": -32}, {"S0": None, "S1": None}),
+        ({"S0": 10, "S1": None}, {"S0": "amara", "S1": None}),
+    ],
+)
+def test_one_person_is_never_two_voices_of_one_lesson(
+    voices: dict[str, float | None], expected: dict[str, str | None]
+) -> None:
+    """Two speakers are both her only where both match clearly and they are alike; else the nearer one, or nobody."""
+    prints = {label: None if angle is None else blend(angle) for label, angle in voices.items()}
+    found = match_all(prints, {"amara": blend(0)})
+    assert {label: each.person for label, each in found.items()} == expected
+    assert all(each.reason for each in found.values())
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tasks.gathering import MOST_LESSONS, Appearance, gathered
 from tasks.identity import EVERYONE, leading
 from tasks.perform import Products
 from tasks.pipeline import LESSON_STAGES
-from voiceclone.enrolment import Enrolment, Enrolments
+from voiceclone.enrolment import VOICES, Enrolment, Enrolments
 from voiceclone.registry import Registry
 
 
@@ -36,7 +36,7 @@ def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
     quietly = order.model_copy(update={"force": frozenset()})
     for person, theirs in _named(lessons).items():
         space = workspace(order.workspace)
-        voices, registry = Enrolments(space.root / "voices"), Registry.default()
+        voices, registry = Enrolments(space.root / VOICES), Registry.default()
         try:
             consent = _consent(person, theirs, registry)
             standing = _standing(voices, person)

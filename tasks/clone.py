@@ -25,7 +25,7 @@ from tasks.identity import EVERYONE, Identity, Named, identify
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.stock_voices import stock_voices
 from voiceclone import workspaces
-from voiceclone.enrolment import Enrolment, Enrolments, permitted
+from voiceclone.enrolment import VOICES, Enrolment, Enrolments, permitted
 from voiceclone.grant import Grant
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry
@@ -188,7 +188,7 @@ def _enrolled(
     """The enrolments of these people, and of everybody else why there is none to be used."""
     found: dict[str, Enrolment] = {}
     lacking: dict[str, str] = {}
-    voices = Enrolments(job.workspace / "voices") if job.workspace else None
+    voices = Enrolments(job.workspace / VOICES) if job.workspace else None
     there = voices.people() if voices else ()
     for name in names:
         if name not in consents:
@@ -250,7 +250,7 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    registry, voices = Registry.default(), Enrolments(bench.store.root.parent / "voices")
+    registry, voices = Registry.default(), Enrolments(bench.store.root.parent / VOICES)
     found, script = load(Diarization, inputs["diarize/turns.json"]), load(Script, inputs["transcribe/script.json"])
     enrolled = {person: _unchanged(voices, person, digest) for person, digest in params.enrolments.items()}
     prints = {person: voices.voice_print(person) for person in enrolled}

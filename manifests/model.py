@@ -153,7 +153,7 @@ class Timing(Part):
         default=1.4, ge=1.0, le=2.0, description="Rate that no line exceeds: what does not fit is not spoken."
     )
     hold_still_frames: bool = Field(
-        default=False, description="Hold still pictures longer where a line needs the time."
+        default=False, description="Show still pictures longer where a line needs the time; the file gets longer."
     )
 
 

@@ -66,7 +66,6 @@ ROWS: Final[tuple[Row, ...]] = (
             ("read_back", "what is recognized in the dub"),
         )
     ),
-    Row(("timing", "hold_still_frames"), _is(True), "holding still frames; write `false`"),
     Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
 )
 

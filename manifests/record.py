@@ -144,6 +144,14 @@ class Timing(Part):
     )
 
 
+class Held(Part):
+    """A still frame that is shown longer than in the source: the one at `at` of the source, from `start` to `end`."""
+
+    at: float
+    start: float
+    end: float
+
+
 class Loudness(Part):
     """Measured on the dub in the finished file, after its encoding (ITU-R BS.1770-4); `null` for silence."""
 
@@ -230,6 +238,9 @@ class Record(Part):
     output: Output
     lines: tuple[RecordLine, ...]
     timing: Timing
+    holds: tuple[Held, ...] = Field(
+        (), description="where still frames are held; all times but those of the source are the longer file's"
+    )
     loudness: Loudness
     mix: Mixing | None = Field(None, exclude_if=_absent)
     disclosure: Disclosure

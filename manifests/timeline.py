@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from manifests.holds import Holds
 from manifests.script import Voice
 from manifests.spans import Span
 
@@ -64,3 +65,7 @@ class Timeline:
     """Samples of the whole programme."""
     placements: tuple[Placement, ...]
     unplaced: tuple[Unplaced, ...] = ()
+    holds: Holds = field(default_factory=Holds)
+    """Where still frames are held; every other time here is one of the finished file, which is that much longer."""
+    remarks: tuple[str, ...] = ()
+    """What a reader of the record should know."""

@@ -30,6 +30,8 @@ from tasks.ducking import Ducking
 from tasks.engines import hdemucs
 from tasks.engines.hdemucs import Separator
 from tasks.headroom import OTHERWISE, headroom_of
+from tasks.held_source import held_programme
+from tasks.holding import held_diarization, held_script
 from tasks.leakage import AUDIBLE_DB
 from tasks.levels import FITTED, Target, fitted_gain, line_levels, steps_of, target
 from tasks.limiter import PeakMeter
@@ -337,11 +339,13 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     path = hdemucs.weights() if params.background in ("auto", "separate") else None
     if params.background == "separate":
         hdemucs.check()
+    holds = timeline.holds
+    script = held_script(script, holds)
     told = announcement(params.announced, script, timeline, bench.store) if params.announced else None
     with watermark.threads(bench.cores) if params.marked else nullcontext():
         result = mix(
-            inputs["split/programme.flac"],
-            load(Diarization, inputs["diarize/turns.json"]),
+            held_programme(inputs["split/programme.flac"], holds, bench.scratch / "held.flac"),
+            held_diarization(load(Diarization, inputs["diarize/turns.json"]), holds),
             script,
             load(Takes, inputs["synthesize/takes.json"]),
             timeline,
@@ -368,7 +372,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="mix",
-    version=3,
+    version=4,
     scope="target",
     needs=(
         "split/media.json",

@@ -43,10 +43,10 @@ def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Produ
     """The stage that makes the file with every language of a lesson, and what it works from.
 
     None where the course has one language, the container holds one audio track, or a language is not verified yet or is
-    held for review.
+    held for review; and where still frames may be held, since then each language's picture lasts as long as it needs.
     """
     languages = job.course.targets
-    if len(languages) < 2 or not lesson.complete:
+    if len(languages) < 2 or not lesson.complete or job.course.timing.hold_still_frames:
         return None
     objects = dict(lesson.products.objects)
     people: dict[str, tuple[str, ...]] = {}

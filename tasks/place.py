@@ -19,8 +19,9 @@ import numpy as np
 from manifests.errors import StageFailed
 from manifests.model import Job
 from manifests.script import Script, dump, load
-from manifests.spans import RATE, Span, samples
+from manifests.spans import RATE, Span, samples, seconds
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
+from tasks.held_source import cannot_hold
 from tasks.media import Media
 from tasks.pacing import Floats, Pairs, Problem, Weights, solve
 from tasks.scenes import Scenes
@@ -105,6 +106,27 @@ def place(script: Script, takes: Takes, length: int, limits: Limits, anchors: Se
     spans = _exact(kept, after, length, starts, (lengths * RATE).tolist())
     placements = tuple(_placement(line, span, limits) for line, span in zip(kept, spans, strict=True))
     return Timeline(takes.language, length, placements, (*silent, *room.unplaced))
+
+
+def crowded(
+    script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()
+) -> tuple[str, int] | None:
+    """The first line that cannot be spoken in its time, and the samples it lacks; None where all can.
+
+    All lines before it are at their shortest and as early as may be, as when `place` looks for room.
+    """
+    lines, _ = _lines(script, takes, length, limits, sorted(anchors))
+    starts: list[int] = []
+    opened: list[int] = []
+    gap = samples(limits.gap_s)
+    for at, line in enumerate(lines):
+        waits = [(before, _wait(lines[before], line, gap)) for before in opened]
+        ends = [starts[before] + lines[before].shortest + wait for before, wait in waits]
+        starts.append(max([line.earliest, *starts[-1:], *ends]))
+        if starts[at] > line.latest:
+            return line.take.line, starts[at] - line.latest
+        opened = [*(before for before, wait in waits if wait < 0), at]
+    return None
 
 
 def _comfort(problem: Problem, limits: Limits) -> tuple[Floats, Floats]:
@@ -319,27 +341,45 @@ def _ceil(value: float) -> int:
     return -int(-value // 1)
 
 
-def _params(job: Job) -> Limits:
-    return Limits(soft_max=job.course.timing.soft_max, hard_max=job.course.timing.hard_max)
+@dataclass(frozen=True, slots=True)
+class Params:
+    limits: Limits
+    hold: bool = False
+    """Whether still frames may be held."""
+    container: str = "source"
 
 
-def run(params: Limits, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+def _params(job: Job) -> Params:
+    limits = Limits(soft_max=job.course.timing.soft_max, hard_max=job.course.timing.hard_max)
+    return Params(limits, job.course.timing.hold_still_frames, job.course.delivery.container)
+
+
+def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     media = load(Media, inputs["split/media.json"])
     script = load(Script, inputs["transcribe/script.json"])
     takes = load(Takes, inputs["synthesize/takes.json"])
     scenes = load(Scenes, inputs["split/scenes.json"])
-    timeline = place(script, takes, media.duration, params, scenes.anchors)
+    from tasks.holding import place_holding  # it places with what is above
+
+    unable = cannot_hold(media, params.container) if params.hold else ""
+    if params.hold and not unable:
+        timeline = place_holding(script, takes, media.duration, params.limits, scenes.anchors, scenes.still)
+    else:
+        timeline = place(script, takes, media.duration, params.limits, scenes.anchors)
+    if unable:
+        timeline = replace(timeline, remarks=(unable,))
     notes = {
         "lines": len(timeline.placements),
         "unplaced": len(timeline.unplaced),
         "flagged": sum(bool(placement.flags) for placement in timeline.placements),
+        **({"held_s": seconds(timeline.holds.length)} if timeline.holds.all else {}),
     }
     return Made({"timeline.json": dump(timeline, bench.scratch / "timeline.json")}, notes=notes)
 
 
 STAGE = Stage(
     name="place",
-    version=2,
+    version=3,
     scope="target",
     needs=("split/media.json", "split/scenes.json", "transcribe/script.json", "synthesize/takes.json"),
     makes=("timeline.json",),

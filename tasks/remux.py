@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from manifests.errors import MediaError, StageFailed, StoreError
+from manifests.holds import Holds
 from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
 from manifests.shelves import REVIEW, shelf
@@ -21,6 +22,8 @@ from manifests.timeline import Timeline
 from tasks import clone, disclosure
 from tasks.appearing import appearing, explained, refuse_to_overwrite
 from tasks.containers import chosen
+from tasks.held_source import held_source
+from tasks.holding import held_script
 from tasks.media import Media, probe
 from tasks.mix import Mix
 from tasks.muxing import mux
@@ -203,7 +206,8 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     language = params.language or ""
     dub = _dub(params, language, inputs)
     consents = _consents(params, language, inputs["clone/casting.json"])
-    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents)
+    holds = load(Timeline, inputs["place/timeline.json"]).holds
+    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents, holds)
 
 
 def _consents(params: Params, language: str, casting: Path) -> tuple[str, ...]:
@@ -222,7 +226,7 @@ def _dub(params: Params, language: str, inputs: Mapping[str, Path], of: str = ""
     told = load(Mix, inputs[f"{of}mix/mix.json"]).announcement
     speaks = bool(spoken.placements)
     shown = cues(
-        load(Script, inputs["transcribe/script.json"]),
+        held_script(load(Script, inputs["transcribe/script.json"]), spoken.holds),
         load(Lines, inputs[f"{of}translate/lines.json"]),
         spoken,
         frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
@@ -240,8 +244,10 @@ def _deliver(
     name: str,
     subtitles: Sequence[str],
     consents: tuple[str, ...],
+    holds: Holds | None = None,
 ) -> Made:
     source, media = inputs["source"], load(Media, inputs["split/media.json"])
+    shown = held_source(source, media, holds, bench.scratch) if holds and holds.all else (source, media)
     spoken = tuple(dub.language for dub in dubs if dub.speaks)
 
     def seal(path: Path, suffix: str) -> bytes | None:
@@ -254,8 +260,7 @@ def _deliver(
     beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, ".srt", f"{kind.suffix}{SIDECAR}"))
     refuse_to_overwrite(tuple(beneath), (source, *map(Path, params.inputs)))
     delivery = remux(
-        source,
-        media,
+        *shown,
         dubs,
         # a target waits there for its verification; a file of several languages is made from verified ones
         (shelf(out, REVIEW) if params.language else out) / name,
@@ -310,7 +315,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=4,
+    version=5,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -344,7 +349,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "translate/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=4,
+        version=5,
         scope="lesson",
         needs=(
             "source",

@@ -43,6 +43,8 @@ class Scenes:
     """What happens in a picture. Times are samples at 48 kHz from the programme's start."""
 
     changes: tuple[Change, ...] = ()
+    still: tuple[Span, ...] = ()
+    """Where the picture does not change at all; looked for only where a manifest wants still frames held."""
     unseen: str = ""
     """Why the picture could not be looked at; empty where it could, and where there is none."""
 

@@ -25,6 +25,7 @@ from tasks.media import Media, MediaStream, probe
 from tasks.process import ProgramFailed, file_argument, run_program
 from tasks.scenes import Scenes, find_scenes
 from tasks.stage import Made, Stage, Workbench
+from tasks.stillness import find_still
 
 Graph = Any
 """A node of an ffmpeg-python graph; that package has no types."""
@@ -53,6 +54,8 @@ LESS_WANTED = frozenset({"comment", "visual_impaired", "hearing_impaired", "clea
 class Params:
     audio_language: str | None
     source_language: str
+    still: bool = False
+    """Whether to find where the picture stands still."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,9 @@ class Parts:
     scenes: Scenes
 
 
-def split(source: Path, folder: Path, *, source_language: str, audio_language: str | None = None) -> Parts:
+def split(
+    source: Path, folder: Path, *, source_language: str, audio_language: str | None = None, still: bool = False
+) -> Parts:
     """Decode a media file's speech into `folder`, and find where it may be cut into pieces.
 
     Raises MediaError where the file cannot be dubbed, StoreError where the folder's disk is full.
@@ -76,13 +81,14 @@ def split(source: Path, folder: Path, *, source_language: str, audio_language: s
     with explained_decoding(source):
         media = replace(media, duration=programme_length(source, media))
         programme, speech = _decode(source, media, folder)
-    return Parts(media, programme, speech, pieces(speech, media.duration), _scenes(source, media))
+    return Parts(media, programme, speech, pieces(speech, media.duration), _scenes(source, media, still))
 
 
-def _scenes(source: Path, media: Media) -> Scenes:
+def _scenes(source: Path, media: Media, still: bool) -> Scenes:
     """The picture's changes. A picture that cannot be decoded is no reason not to dub: it is copied as it is."""
     try:
-        return find_scenes(source, media)
+        scenes = find_scenes(source, media)
+        return replace(scenes, still=find_still(source, media)) if still else scenes
     except ProgramFailed as error:
         return Scenes(unseen=error.complaint or "it cannot be decoded")
 
@@ -177,7 +183,7 @@ def programme_length(source: Path, media: Media) -> int:
         return media.duration
     import ffmpeg
 
-    output = ffmpeg.output(_on_time(source, media.dubbed), "-", format="null", acodec="pcm_s16le")
+    output = ffmpeg.output(on_time(source, media.dubbed), "-", format="null", acodec="pcm_s16le")
     report = run_program(
         ["ffmpeg", "-v", "error", "-nostdin", "-progress", "pipe:1", *ffmpeg.get_args(output)], _patience_s(media)
     )
@@ -201,7 +207,7 @@ def decode_programme(source: Path, media: Media, to: Path) -> None:
     stream = media.dubbed
     deep = 16 < stream.bits <= 32
     output = ffmpeg.output(
-        _lasting(_carried(_on_time(source, stream), stream), media.duration),
+        _lasting(_carried(on_time(source, stream), stream), media.duration),
         file_argument(to),
         **(
             {"format": "w64", "acodec": "pcm_s24le" if deep else "pcm_s16le"}
@@ -220,7 +226,7 @@ def _decode(source: Path, media: Media, folder: Path) -> tuple[Path, Path]:
 
     stream = media.dubbed
     programme, speech = folder / "programme.flac", folder / "speech.wav"
-    branches = _on_time(source, stream).filter_multi_output("asplit")
+    branches = on_time(source, stream).filter_multi_output("asplit")
     deep = 16 < stream.bits <= 32
     heard = ffmpeg.output(
         _lasting(_carried(branches[0], stream), media.duration),
@@ -242,7 +248,7 @@ def _decode(source: Path, media: Media, folder: Path) -> tuple[Path, Path]:
     return programme, speech
 
 
-def _on_time(source: Path, stream: MediaStream) -> Graph:
+def on_time(source: Path, stream: MediaStream) -> Graph:
     """A stream's sound at 48 kHz on the programme's time line, from its first instant."""
     import ffmpeg
 
@@ -292,6 +298,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         bench.scratch,
         source_language=params.source_language,
         audio_language=params.audio_language,
+        still=params.still,
     )
     return Made(
         {
@@ -311,12 +318,12 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 
 def _params(job: Job) -> Params:
-    return Params(job.lesson.audio_language, job.course.source_language)
+    return Params(job.lesson.audio_language, job.course.source_language, job.course.timing.hold_still_frames)
 
 
 STAGE = Stage(
     name="split",
-    version=2,
+    version=3,
     scope="lesson",
     needs=("source",),
     makes=("media.json", "speech.wav", "programme.flac", "pieces.json", "scenes.json"),

@@ -10,7 +10,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
 from typing import Any, get_args
@@ -26,6 +26,7 @@ from manifests.record import (
     Approved,
     Disclosure,
     EngineUsed,
+    Held,
     LineTake,
     LineVoice,
     Loudness,
@@ -49,6 +50,7 @@ from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
 from tasks.gates import Gates, Measured, failed
 from tasks.hearing import AUDIBLE_DBFS, Heard, hear
+from tasks.holding import held_script
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
 from tasks.mix_record import announced, mix_notes, mixing
@@ -161,11 +163,12 @@ def examine(
 
     Raises StageFailed where the file, or the dub in it, is not as long as the source, and what `hear` raises.
     """
+    holds = evidence.timeline.holds
     finished = find_delivered(Path(evidence.delivery.path), evidence.delivery.sha256)
     made = probe(finished)
     track = dub_track(made, params.language)
     heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
-    check_length(evidence.media, made, heard)
+    check_length(replace(evidence.media, duration=evidence.timeline.length), made, heard)
     disclosed = disclosure(params, evidence, finished, made, track, heard)
     lines = tuple(record_lines(evidence))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
@@ -183,7 +186,11 @@ def examine(
             streams=tuple(_streams(made, track)),
         ),
         lines=lines,
-        timing=timing(evidence.script, evidence.takes, evidence.timeline),
+        timing=timing(held_script(evidence.script, holds), evidence.takes, evidence.timeline),
+        holds=tuple(
+            Held(at=seconds(hold.at), start=gap.start_s, end=gap.end_s)
+            for hold, gap in zip(holds.all, holds.gaps(), strict=True)
+        ),
         loudness=Loudness(integrated_lufs=heard.integrated_lufs, true_peak_dbtp=heard.true_peak_dbtp),
         mix=mixing(evidence.mix),
         disclosure=disclosed,
@@ -367,6 +374,7 @@ def publish(text: str, path: Path) -> None:
 
 
 def _notes(evidence: Evidence) -> Iterator[str]:
+    yield from evidence.timeline.remarks
     yield from evidence.delivery.notes
     yield from mix_notes(evidence.mix)
     for span in evidence.script.unrecognized:
@@ -470,7 +478,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=5,
+    version=6,
     scope="target",
     needs=(
         "source",

@@ -298,7 +298,6 @@ def test_norwegian_dates_and_anchors_are_what_they_look_like(tmp_path: Path) -> 
         (HEAD + "engines: {transcribe: whisperx}\n" + LESSONS, "3: not yet: another engine for transcribe"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
         (HEAD + "quality: {similarity: 0.7}\n" + LESSONS, "3: not yet: a gate on similarity"),
-        (HEAD + "timing: {hold_still_frames: true}\n" + LESSONS, "3: not yet: holding still frames"),
         (HEAD + LESSONS + "    translations: {es: a.srt}\n", "5: not yet: human translations"),
     ],
 )

@@ -281,7 +281,7 @@ def test_the_stage_writes_the_timeline_that_place_gives(tmp_path: Path) -> None:
     }
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    made = stage.run(LIMITS, inputs, Workbench(Store(tmp_path / "store"), scratch))
+    made = stage.run(stage.Params(LIMITS), inputs, Workbench(Store(tmp_path / "store"), scratch))
     assert set(made.outputs) == set(stage.STAGE.makes)
     anchored = place(script_of(rows), takes_of(rows), samples(8), LIMITS, (samples(3.45), samples(3.48)))
     assert load(Timeline, made.outputs["timeline.json"]) == anchored

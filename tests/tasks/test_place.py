@@ -287,3 +287,19 @@ def test_the_stage_writes_the_timeline_that_place_gives(tmp_path: Path) -> None:
     assert load(Timeline, made.outputs["timeline.json"]) == anchored
     assert [placement.anchor for placement in anchored.placements] == [None, samples(3.48)]
     assert made.notes == {"lines": 2, "unplaced": 0, "flagged": 0}
+
+
+def test_where_frames_cannot_be_held_the_timeline_says_so(tmp_path: Path) -> None:
+    """Asked to hold frames of a file without a picture, placement does as it would without, and remarks on it."""
+    rows = [("A", 1.0, 3.0, 2.4)]
+    inputs = {
+        "split/media.json": dump(Media(".wav", "wav", 0.0, samples(8), (), 0, {}, None), tmp_path / "media.json"),
+        "split/scenes.json": dump(Scenes(), tmp_path / "scenes.json"),
+        "transcribe/script.json": dump(script_of(rows), tmp_path / "script.json"),
+        "synthesize/takes.json": dump(takes_of(rows), tmp_path / "takes.json"),
+    }
+    bench = Workbench(Store(tmp_path / "store"), tmp_path)
+    made = stage.run(stage.Params(LIMITS, hold=True), inputs, bench)
+    timeline = load(Timeline, made.outputs["timeline.json"])
+    assert timeline.remarks == ("there is no picture to hold",)
+    assert replace(timeline, remarks=()) == timeline_of(rows, 8)

@@ -208,6 +208,15 @@ def test_the_stage_writes_what_it_promises(click_video: Make, tmp_path: Path) ->
     assert load(Scenes, made.outputs["scenes.json"]).unseen == ""
 
 
+def test_still_stretches_are_looked_for_only_where_they_are_wanted(make_media: Make, tmp_path: Path) -> None:
+    """Every frame is decoded for them, which takes longer than all the rest."""
+    picture = ("-f", "lavfi", "-i", "color=c=teal:s=160x90:r=25:d=2", "-f", "lavfi", "-i", "sine=r=48000:d=2")
+    source = make_media("l.mp4", *picture, "-c:v", "libx264", "-pix_fmt", "yuv420p")
+    assert split(source, tmp_path, source_language="en").scenes.still == ()
+    (still,) = split(source, tmp_path, source_language="en", still=True).scenes.still
+    assert (still.start_s, still.end_s) == pytest.approx((0.1, 1.9), abs=0.05)
+
+
 def test_a_picture_that_cannot_be_decoded_is_no_reason_not_to_dub(click_video: Make, tmp_path: Path) -> None:
     """Its sound is split, and what kept us from looking is said."""
     source = click_video("l.mkv")

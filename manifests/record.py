@@ -27,6 +27,10 @@ def _absent(value: object) -> bool:
     return value is None
 
 
+def _none(values: tuple[object, ...]) -> bool:
+    return not values
+
+
 class Part(BaseModel):
     """Base of every part of the record: written with the keys below and no others."""
 
@@ -239,7 +243,9 @@ class Record(Part):
     lines: tuple[RecordLine, ...]
     timing: Timing
     holds: tuple[Held, ...] = Field(
-        (), description="where still frames are held; all times but those of the source are the longer file's"
+        (),
+        exclude_if=_none,
+        description="where still frames are held; all times but those of the source are the longer file's",
     )
     loudness: Loudness
     mix: Mixing | None = Field(None, exclude_if=_absent)

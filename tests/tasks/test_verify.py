@@ -13,6 +13,7 @@ import pytest
 import soundfile
 
 from manifests.errors import StageFailed, StoreError
+from manifests.holds import Hold, Holds
 from manifests.record import Record
 from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, dump
 from manifests.spans import RATE, Span, samples
@@ -20,6 +21,7 @@ from manifests.store import Store, file_sha256
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks import verify
 from tasks.hearing import hear
+from tasks.held_source import held_source
 from tasks.media import Media, probe
 from tasks.mix import Mix
 from tasks.remux import Dub, remux
@@ -109,7 +111,9 @@ class Target:
             part += 0.1 * np.sin(2 * np.pi * 997 * np.arange(len(part)) / RATE).astype(np.float32)
         soundfile.write(folder / "dub.flac", sound, RATE, subtype="PCM_24")
         dub = Dub("es", folder / "dub.flac", cues(SCRIPT, lines, timeline))
-        self.delivery = remux(source, self.media, [dub], self.out / "lesson-01.es", folder / "scratch")
+        holds, scratch = timeline.holds, folder / "scratch"
+        shown = held_source(source, self.media, holds, scratch) if holds.all else (source, self.media)
+        self.delivery = remux(*shown, [dub], self.out / "lesson-01.es", scratch)
         parts: dict[str, object] = {
             "split/media.json": self.media,
             "transcribe/script.json": SCRIPT,
@@ -266,6 +270,22 @@ def test_lines_without_text_or_voice_are_named_with_the_stage_that_lost_them(sou
     ).record()
     assert [(problem.line, problem.stage) for problem in record.problems] == [("2", "synthesize"), ("3", "translate")]
     assert [line.voice.kind for line in record.lines] == ["stock", "stock", "stock"]
+
+
+def test_where_frames_were_held_the_record_says_what_and_for_how_long(source: Path, tmp_path: Path) -> None:
+    """The file is longer than its source, lateness counts from the later onsets, and the source's times stay."""
+    hold = Hold(samples(5.6), samples(1.5))
+    placements = (*PLACEMENTS[:2], replace(PLACEMENTS[2], span=Span.of_seconds(7.6, 9.6), anchor=None))
+    timeline = Timeline("es", samples(LENGTH_S + 1.5), placements, holds=Holds((hold,)))
+    target = Target(source, tmp_path, timeline=timeline, heard=placements, length_s=LENGTH_S + 1.5)
+    record = target.record()
+    assert record.state == "done"
+    assert [part.model_dump() for part in record.holds] == [{"at": 5.6, "start": 5.6, "end": 7.1}]
+    assert record.source.duration == pytest.approx(LENGTH_S, abs=0.04)
+    assert record.output.duration == pytest.approx(LENGTH_S + 1.5, abs=0.08)
+    assert record.lines[2].source.start == 6.0
+    assert record.timing.onset_p95 is not None
+    assert record.timing.onset_p95 < 0.1
 
 
 def test_a_dub_that_ends_too_soon_fails(source: Path, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ TOTAL = samples(60)
 MOST = 120
 """Excerpts that are listened to, the longest ones: a long course has thousands."""
 
-_GAP = samples(0.5)
+_GAP = samples(1.0)
 _ASIDE = samples(0.25)
 """Kept away from anybody else's turn."""
 _GOOD_DB = 40.0
@@ -86,7 +86,7 @@ def best_spans(found: Diarization, label: str, hear: Hear, *, total: int = TOTAL
 def alone(found: Diarization, label: str) -> tuple[Span, ...]:
     """Where a speaker speaks and nobody else does, with a quarter of a second kept from others, in order.
 
-    Pauses of half a second in which nobody speaks are part of it.
+    Pauses of up to a second in which nobody speaks are part of it.
     """
     others = merged(turn.span.padded(_ASIDE) for turn in found.turns if turn.speaker != label)
     own = merged((turn.span for turn in found.turns if turn.speaker == label), gap=_GAP)

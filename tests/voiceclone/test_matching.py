@@ -199,7 +199,7 @@ def test_alone_means_alone(drawn: list[tuple[str, int, int]]) -> None:
     """No stretch of A's touches a turn of B's, and none reaches beyond A's own turns and their short pauses."""
     turns = tuple(Turn(label, Span(start * 4800, (start + length) * 4800)) for label, start, length in drawn)
     found = Diarization((), turns, merged(turn.span for turn in turns))
-    own = merged((turn.span for turn in turns if turn.speaker == "A"), gap=24_000)
+    own = merged((turn.span for turn in turns if turn.speaker == "A"), gap=48_000)
     stretches = alone(found, "A")
     assert list(stretches) == sorted(stretches)
     for stretch in stretches:

@@ -1,10 +1,11 @@
 """Word errors and onset errors of the embedded recognizer against known text.
 
-    .venv/bin/python benchmarks/transcription.py FOLDER [--gap 0.6] [--cores 2] [--json FILE]
+    .venv/bin/python benchmarks/transcription.py FOLDER [--captions KIND] [--gap 0.6] [--cores 2] [--json FILE]
 
 FOLDER holds `metadata.csv` as LJ Speech has it (`id|text|text as spoken`) and a sound file for each id. The clips that
 have a text are joined to one lecture with quiet between them. Turns are the clips' own, with edges up to 0.1 s off, as
-diarization's are: so this measures transcription alone.
+diarization's are: so this measures transcription alone. With `--captions right` the texts are given as captions;
+with `untimed`, without times; with `other`, their words in reverse order, as if of another recording.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from manifests.cues import Cue
 from manifests.script import Diarization, Script, Speaker, Turn
 from manifests.spans import ANALYSIS_RATE, Span, merged
 from tasks.transcribe import Params, transcribe
@@ -89,6 +91,15 @@ def diarized(clips: list[Clip]) -> Diarization:
     return Diarization((Speaker("SPEAKER_00", None, 0.0),), turns, merged(turn.span for turn in turns))
 
 
+def captioned(clips: list[Clip], kind: str) -> list[Cue]:
+    """The texts as captions of a kind."""
+    if kind == "none":
+        return []
+    texts = [" ".join(reversed(clip.text.split())) if kind == "other" else clip.text for clip in clips]
+    times = [(None, None) if kind == "untimed" else (clip.span.start_s, clip.span.end_s) for clip in clips]
+    return [Cue(*time, (text,), None, at) for at, (time, text) in enumerate(zip(times, texts, strict=True), 1)]
+
+
 def measured(script: Script, clips: list[Clip]) -> pd.DataFrame:
     """One row a clip: its words, how many are wrong, and how far the nearest utterance edges are from its own."""
     heard = [word for one in script.utterances for word in one.words]
@@ -113,14 +124,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gap", type=float, default=0.6, help="seconds of quiet between clips")
+    parser.add_argument("--captions", choices=["none", "right", "untimed", "other"], default="none")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the totals here too")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         speech = Path(scratch) / "speech.wav"
         clips = lecture(asked.folder, asked.gap, speech)
+        cues = captioned(clips, asked.captions)
         began = time.perf_counter()
-        script = transcribe(speech, diarized(clips), Params("en", "pocketsphinx"), cores=asked.cores)
+        script = transcribe(speech, diarized(clips), Params("en", "pocketsphinx"), captions=cues, cores=asked.cores)
         took = time.perf_counter() - began
     if not script.utterances:
         raise SystemExit("No word was recognized.")

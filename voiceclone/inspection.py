@@ -50,6 +50,8 @@ def inspect(path: Path) -> Verdict:
     """
     if not path.is_file():
         raise MediaError(f"{path} is not a file.", remedy="Name a media file.")
+    if path.stat().st_size == 0:
+        raise MediaError(f"{path} is empty.", remedy="Copy it again, or name another one.")
     try:
         found = credentials.read(path, chain.anchors())
     except OSError as error:

@@ -114,6 +114,21 @@ def first_box(path: Path) -> bytes:
     return head[: int.from_bytes(head[:4], "big")] if head[4:8] == b"ftyp" else b""
 
 
+def media_boxes(path: Path) -> int:
+    """How many boxes of media data an MP4 has."""
+    found, at, length = 0, 0, path.stat().st_size
+    with path.open("rb") as stream:
+        while at + 8 <= length:
+            stream.seek(at)
+            head = stream.read(16)
+            size = int.from_bytes(head[:4], "big")
+            if size == 1:
+                size = int.from_bytes(head[8:], "big")
+            found += head[4:8] == b"mdat"
+            at += max(size, 8) if size else length  # 0: to the end of the file
+    return found
+
+
 def _find(path: Path, wanted: bytes) -> int | None:
     """Where some bytes first stand in a file, read in blocks."""
     with path.open("rb") as stream:

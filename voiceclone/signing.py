@@ -45,7 +45,8 @@ def sign(path: Path, suffix: str, claim: Claim, source: Path, signer: Signer) ->
     import c2pa
 
     signed = path.with_name(f".{path.name.lstrip('.')}.signed")
-    core = {"merkle_tree_chunk_size_in_kb": _MERKLE_KB}
+    # of several boxes of media data, c2pa-rs 0.91 does not find its own hashes again
+    core = {"merkle_tree_chunk_size_in_kb": _MERKLE_KB} if jumbf.media_boxes(path) == 1 else {}
     build = {"bmff_hash_exclude_free_and_skip_boxes": False}
     context = c2pa.Context.from_dict(
         {"verify": {**OFFLINE, "verify_after_sign": False}, "core": core, "builder": build}

@@ -99,7 +99,7 @@ def test_the_command_says_it_in_words(folder: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out.startswith("source.mp4: unmarked: neither credentials nor watermark\n")
 
 
-@pytest.mark.parametrize("content", [None, b"no media\n" * 50])
+@pytest.mark.parametrize("content", [None, b"", b"no media\n" * 50])
 def test_what_is_no_media_file_is_the_users_to_mend(tmp_path: Path, content: bytes | None) -> None:
     """A missing file and one of another kind: exit code 2, by the error's kind."""
     path = tmp_path / "nothing.mp4"
@@ -107,3 +107,24 @@ def test_what_is_no_media_file_is_the_users_to_mend(tmp_path: Path, content: byt
         path.write_bytes(content)
     with pytest.raises(MediaError):
         inspect(path)
+
+
+def test_a_folder_and_a_torn_file_are_told_apart(folder: Path, tmp_path: Path) -> None:
+    """A folder is the user's mistake; half of a file of ours was altered, be it ever so short."""
+    with pytest.raises(MediaError, match="not a file"):
+        inspect(tmp_path)
+    whole = (folder / "dub.mp4").read_bytes()
+    for length in (200, 2000, len(whole) // 2):
+        torn = tmp_path / "torn.mp4"
+        torn.write_bytes(whole[:length])
+        assert inspect(torn).verdict == "altered", length
+
+
+@pytest.mark.parametrize("codec", [("aac", "64k", "m4a"), ("libopus", "32k", "ogg"), ("libmp3lame", "64k", "mp3")])
+def test_a_lossy_copy_is_still_marked(folder: Path, tmp_path: Path, codec: tuple[str, str, str]) -> None:
+    """The dub alone, encoded again: the credentials are gone, the watermark is not."""
+    name, rate, ending = codec
+    copy = tmp_path / f"copy.{ending}"
+    ffmpeg("-i", folder / "dub.mp4", "-map", "0:a:1", "-c:a", name, "-b:a", rate, copy)
+    found = inspect(copy)
+    assert (found.verdict, found.credentials.state) == ("marked", "none")

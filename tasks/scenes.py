@@ -27,7 +27,9 @@ PROBE_BUSY = 0.25
 LONGEST_LOOK = samples(30.0)
 """Of every frame; longer stretches are looked at in parts, so that memory stays flat."""
 NOTABLE_BYTES = 300
-"""A word that appears on a slide costs an encoder about as much."""
+"""A word that appears on a slide costs an encoder about as much,"""
+NOTABLE_SHARE = 0.03
+"""or this share of a whole picture; the touching up that follows a keyframe costs less."""
 BLANK_BYTES = 4000
 """A whole picture that costs no more is a page of one colour; to become another costs next to nothing."""
 FILM_STEP = 20.0
@@ -78,7 +80,7 @@ class _Group:
     def even(self) -> bool:
         """No frame took notably more than the others: whatever differs at the next keyframe differs from there on."""
         told = self.key.size > BLANK_BYTES and self._usual < 0.5 * self.key.size
-        return told and self._largest < self._usual + NOTABLE_BYTES
+        return told and self._largest < self._usual + max(NOTABLE_BYTES, NOTABLE_SHARE * self.key.size)
 
     @property
     def bursts(self) -> bool:

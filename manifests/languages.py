@@ -9,6 +9,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from manifests.own_names import OWN_NAMES
+
 if TYPE_CHECKING:
     from langcodes import Language
 
@@ -51,6 +53,8 @@ def iso_639_2(tag: str) -> str:
 
 def own_name(tag: str) -> str:
     """What the language's speakers call it, as a title: `es` -> `Español`."""
+    if (known := OWN_NAMES.get(tag)) is not None:
+        return known
     name = _language(tag).autonym()
     return name[:1].title() + name[1:]  # title case, not upper: Georgian has capitals that no title uses
 

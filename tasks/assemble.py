@@ -295,6 +295,7 @@ def _delivered(
         inputs=[asked.cues.path, *(line.audio for line in asked.cues.lines)],
         tags=disclosure.tags(spoken, media.tags),
         seal=seal,
+        cores=asked.cores,
     )
     return replace(delivery, notes=(*delivery.notes, *notes))
 

@@ -5,10 +5,9 @@ The file is decoded once, by ffmpeg, with its time stamps: what is measured is w
 
 from __future__ import annotations
 
-import re
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,11 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.errors import EngineUnavailable, StageFailed
-from manifests.spans import ANALYSIS_RATE, RATE, Span
+from manifests.spans import RATE, Span
+from tasks.ahead import ahead
+from tasks.limiter import PeakMeter
+from tasks.loudness import Meter, integrated
 from tasks.process import file_argument
 
 STEP = 480
 """Samples at 48 kHz, ten milliseconds, in which the level is kept: 100 numbers a second."""
+
+_BLOCK = 400 * STEP
 
 SILENT_DBFS = -120.0
 
@@ -51,18 +55,12 @@ def hear(path: Path, track: int, channels: int, *, timeout_s: float) -> Heard:
 
     Raises StageFailed where ffmpeg cannot decode it or takes longer than `timeout_s` seconds.
     """
-    graph = (
-        f"[0:a:{track}]aresample={RATE}:async=1:first_pts=0,asplit[meter][down];"
-        "[meter]ebur128=peak=true:framelog=verbose[metered];"
-        f"[down]aresample={ANALYSIS_RATE},aformat=sample_fmts=s16[levels]"
-    )
-    command = ["ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-i", file_argument(path), "-filter_complex", graph]
-    command += ["-map", "[levels]", "-f", "s16le", "pipe:1", "-map", "[metered]", "-f", "null", "-"]
+    timely = f"[0:a:{track}]aresample={RATE}:async=1:first_pts=0,aformat=sample_fmts=flt[heard]"
+    command = ["ffmpeg", "-nostdin", "-hide_banner", "-v", "error", "-i", file_argument(path)]
+    command += ["-filter_complex", timely, "-map", "[heard]", "-f", "f32le", "pipe:1"]
     complaints: list[bytes] = []
     try:
-        process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
-        )
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     except FileNotFoundError as error:
         raise EngineUnavailable("ffmpeg is not installed.", remedy="Run `make setup`.") from error
     with process:
@@ -71,7 +69,7 @@ def hear(path: Path, track: int, channels: int, *, timeout_s: float) -> Heard:
         limit.start()
         listener.start()
         try:
-            powers = _powers(process, channels)
+            heard = _measured(process, channels)
             failed = process.wait() != 0
         finally:
             late = not limit.is_alive()
@@ -84,27 +82,31 @@ def hear(path: Path, track: int, channels: int, *, timeout_s: float) -> Heard:
     if failed:
         reason = "; ".join(said.strip().splitlines()[-2:])
         raise StageFailed(f"{path.name} cannot be decoded: {reason}.", remedy="Run again with --force remux.")
-    return Heard(len(powers) * STEP, _figure(said, "I:", "LUFS", -69.9), _figure(said, "Peak:", "dBFS", -200), powers)
+    return heard
 
 
-def _powers(process: subprocess.Popen[bytes], channels: int) -> NDArray[np.float32]:
-    """Mean squares of what the process writes, read in blocks."""
-    step = STEP * ANALYSIS_RATE // RATE
-    size = 2 * step * channels
-    parts: list[NDArray[np.float32]] = []
-    rest = b""
+def _measured(process: subprocess.Popen[bytes], channels: int) -> Heard:
+    """What the process writes, measured block by block."""
+    meter, peak = Meter(channels), PeakMeter()
+    powers: list[NDArray[np.float32]] = []
+    with ahead(_blocks(process, channels)) as blocks:
+        for block in blocks:
+            meter.add(block)
+            peak.add(block)
+            whole = block[: len(block) // STEP * STEP].reshape(-1, STEP, channels)
+            powers.append(np.einsum("tsc,tsc->tc", whole, whole).max(axis=1) / STEP)
+    level = integrated(meter.steps())
+    return Heard(
+        length=sum(map(len, powers)) * STEP,
+        integrated_lufs=round(level, 2) if np.isfinite(level) else None,
+        true_peak_dbtp=round(peak.dbtp, 2) if np.isfinite(peak.dbtp) else None,
+        powers=np.concatenate(powers) if powers else np.zeros(0, np.float32),
+    )
+
+
+def _blocks(process: subprocess.Popen[bytes], channels: int) -> Iterator[NDArray[np.float32]]:
+    """The floats that a process writes, (samples, channels), a whole number of steps at a time."""
     assert process.stdout is not None  # noqa: S101 - for the type checker: stdout is a pipe
-    while block := process.stdout.read(1 << 16):
-        rest += block
-        whole = len(rest) // size * size
-        sound = np.frombuffer(rest[:whole], "<i2").astype(np.float32) / 32768
-        parts.append(np.square(sound).reshape(-1, step, channels).mean(axis=1).max(axis=1))
-        rest = rest[whole:]
-    return np.concatenate(parts) if parts else np.zeros(0, np.float32)
-
-
-def _figure(summary: str, name: str, unit: str, least: float) -> float | None:
-    """A figure of ebur128's summary, which comes last; None at or below `least`, where it stands for silence."""
-    found: Sequence[str] = re.findall(rf"{name}\s+(-?[\d.]+|-inf) {unit}", summary)
-    value = float(found[-1]) if found else float("-inf")
-    return value if value > least else None
+    while data := process.stdout.read(4 * channels * _BLOCK):
+        whole = len(data) // (4 * channels) * (4 * channels)
+        yield np.frombuffer(data[:whole], "<f4").astype(np.float32).reshape(-1, channels)

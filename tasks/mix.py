@@ -228,6 +228,7 @@ def mix(
             tell=tell,
         )
         gain = fitted_gain(renderer.expected_bed(heard.steps), lines.steps(len(heard.steps)), aim)
+        gain = renderer.rehearsed(gain)
         done = renderer.render(out, gain)
         for _ in range(_PASSES - 1):
             off = aim.lufs - done.lufs

@@ -38,6 +38,7 @@ def mux(
     embedded: bool,
     notes: list[str],
     tags: Mapping[str, str],
+    cores: int = 1,
 ) -> None:
     """Write `draft`: the source's own tracks bit for bit, then the dubs; `notes` gets what could not be kept.
 
@@ -48,7 +49,7 @@ def mux(
     origin = ffmpeg.input(file_argument(source), fflags="+genpts")
     tracks = [
         *kept(source, origin, media, container, notes),
-        *dubbed(dubs, media.dubbed, container),
+        *dubbed(dubs, media.dubbed, container, scratch, cores),
         *kept_subtitles(origin, media, container, notes),
         *(embedded_subtitles(dubs, scratch, container, notes) if embedded else ()),
         *kept_covers(origin, media, container, notes),

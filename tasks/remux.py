@@ -114,6 +114,7 @@ def remux(
     inputs: Sequence[Path] = (),
     tags: Mapping[str, str] = MappingProxyType({}),
     seal: Seal | None = None,
+    cores: int = 1,
 ) -> Delivery:
     """Write a finished file, and its subtitles beside it.
 
@@ -134,7 +135,7 @@ def remux(
     notes = [note] if note else []
     beside_sha256: dict[str, str] = {}
     with appearing(out) as draft:
-        mux(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags)
+        mux(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags, cores)
         made = _checked(draft, out, media)
         notes += _lost(media, made)
         if "srt" in subtitles:
@@ -270,6 +271,7 @@ def _deliver(
         inputs=[Path(given) for given in params.inputs],
         tags=disclosure.tags(spoken, media.tags) if params.tags else {},
         seal=seal if params.credentials else None,
+        cores=bench.cores,
     )
     delivery = _placed(delivery, out)
     files = {delivery.path: delivery.sha256, **delivery.subtitles, **delivery.credentials}

@@ -16,6 +16,7 @@ from typing import Any
 from manifests.languages import iso_639_2, own_name
 from manifests.spans import RATE
 from tasks.containers import TEXT_SUBTITLES, Container, Encoding, encoding
+from tasks.joined_aac import encode
 from tasks.media import PROBE_TIMEOUT_S, Media, MediaStream, probe
 from tasks.process import file_argument, run_program
 from tasks.subtitles import Cue, to_srt
@@ -81,16 +82,28 @@ def kept(source: Path, origin: Any, media: Media, container: Container, notes: l
             notes.append(f"data stream {stream.index} ({stream.tag or stream.codec}) cannot be kept")
 
 
-def dubbed(dubs: Sequence[Dub], original: MediaStream, container: Container) -> Iterator[Track]:
+def dubbed(
+    dubs: Sequence[Dub], original: MediaStream, container: Container, scratch: Path, cores: int = 1
+) -> Iterator[Track]:
+    """The dubs, each encoded for the container; AAC for the mp4 family by several processes where that is sooner."""
     import ffmpeg
 
     how = encoding(container, original)
     for number, dub in enumerate(dubs):
-        late = _late(container, OPUS_LEAD) if how.encoder == "libopus" else {}
-        sound = ffmpeg.input(file_argument(dub.sound), **late)["a:0"]
-        if how.layout:
-            sound = sound.filter("aformat", channel_layouts=how.layout)
-        options = _encoder(how)
+        aac = None
+        if container.family == "mp4" and how.encoder == "aac" and how.bit_rate:
+            aac = encode(
+                dub.sound, scratch / f"dub.{number}.aac", bit_rate=how.bit_rate, layout=how.layout, cores=cores
+            )
+        if aac:
+            sound = ffmpeg.input(file_argument(aac.path), **aac.input_options)["a:0"]
+            options: dict[str, str | int] = {**aac.options}
+        else:
+            late = _late(container, OPUS_LEAD) if how.encoder == "libopus" else {}
+            sound = ffmpeg.input(file_argument(dub.sound), **late)["a:0"]
+            if how.layout:
+                sound = sound.filter("aformat", channel_layouts=how.layout)
+            options = _encoder(how)
         tags = {"language": iso_639_2(dub.language)}
         if container.holds_many:
             tags |= {"title": dub.title} | ({"handler_name": dub.title} if container.family == "mp4" else {})

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from langcodes import Language
 
 from manifests import languages
+from manifests.own_names import OWN_NAMES
 
 
 @pytest.mark.parametrize(
@@ -45,3 +47,11 @@ def test_what_names_no_spoken_language_is_refused(tag: str) -> None:
     """Undetermined, private, unknown and malformed tags."""
     with pytest.raises(ValueError, match="is not a language tag"):
         languages.parse(tag)
+
+
+def test_the_table_of_own_names_says_what_the_registry_says() -> None:
+    """It is a copy, for speed: every row is the autonym that langcodes gives."""
+    for tag, name in OWN_NAMES.items():
+        autonym = Language.get(tag).autonym()
+        assert languages.parse(tag) == tag
+        assert autonym[:1].title() + autonym[1:] == name == languages.own_name(tag)

@@ -67,7 +67,10 @@ def encode(sound: Path, to: Path, *, bit_rate: int, layout: str | None, cores: i
     """
     import soundfile
 
-    facts = soundfile.info(str(sound))
+    try:
+        facts = soundfile.info(str(sound))
+    except soundfile.LibsndfileError:
+        return None  # what is wrong with it is ffmpeg's to say
     pieces = min(cores, facts.frames // SHORTEST)
     if pieces < 2 or facts.channels > 2 or facts.samplerate != RATE:
         return None

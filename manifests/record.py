@@ -79,6 +79,9 @@ class Text(Part):
     emphasis: tuple[str, ...] | None = Field(
         None, exclude_if=_absent, description="the words of it that are spoken with emphasis"
     )
+    trimmed: tuple[str, ...] = Field(
+        (), description="what was left out or said shorter than translated, for want of time"
+    )
 
 
 class LineVoice(Part):

@@ -77,6 +77,18 @@ class Script:
 
 
 @dataclass(frozen=True, slots=True)
+class Rendering:
+    """A shorter way to say a line, for where there is no time for the full one."""
+
+    text: str
+    trimmed: tuple[str, ...]
+    """What it leaves out or says shorter, such as `"por supuesto"` or `"con el fin de" to "para"`."""
+    cost: float
+    """What it loses, in the unit of `tasks.pacing`; above zero, and higher for each shorter rendering of a line."""
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One utterance in a target language. `id` is the utterance's."""
 
@@ -86,6 +98,10 @@ class Line:
     origin: Literal["machine", "human", "memory"] = "machine"
     checks: tuple[str, ...] = ()
     """Remarks for a linguist, such as `unknown word: photosynthesis`."""
+    trimmed: tuple[str, ...] = ()
+    """What the text leaves out or says shorter, because there was no time for it."""
+    renderings: tuple[Rendering, ...] = ()
+    """Shorter ones, from the mildest on; none for what a person wrote, or once one has been chosen."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,16 +17,24 @@ class Take:
     audio: str
     """Name of the store object (`Ref.name`) that holds the sound."""
     length: int
-    """Samples at 48 kHz as handed to placement: engine rate applied, silence at both ends trimmed."""
+    """Samples at 48 kHz as handed to placement: engine rate applied, pauses edited, silence at both ends trimmed."""
     default_length: int
     """Samples the same text lasts at the engine's normal rate."""
     engine_rate: float
-    """The engine's own rate, 1.0 = normal. A listener hears this as speed just like a stretch."""
+    """How much shorter the engine itself said it, 1.0 = normal; pauses that were edited after it do not count. A
+    listener hears this as speed just like a stretch."""
     voice: Voice
     energy: float = 0.0
     """dB by which the line is to be louder than its source. Takes are all at one level."""
     beyond: tuple[str, ...] = ()
     """What the manifest asks of the line and its voice cannot do, such as a `tone` of a stock voice."""
+
+    @property
+    def spoken_length(self) -> int:
+        """Samples at the engine's normal rate less what its pauses were shortened by: over the placed length, this is
+        the speed that a listener hears."""
+        length = round(self.length * self.engine_rate)
+        return self.default_length if abs(length - self.default_length) <= 1 else length
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """How well a timeline keeps the source's time: the metrics of the record, measured on what was placed.
 
-Rates are what a listener hears: the take's length at the voice's normal rate over its placed length.
+Rates are what a listener hears: the take's length at the voice's normal rate, less what its pauses were shortened by,
+over its placed length.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def timing(script: Script, takes: Takes, timeline: Timeline) -> Timing:
     of_line = {take.line: take for take in takes.takes}
     placed = sorted(timeline.placements, key=lambda placement: placement.span)
     spoken = [(placement, of_line[placement.line], utterances[placement.line]) for placement in placed]
-    rates = {placement.line: take.default_length / placement.span.length for placement, take, _ in spoken}
+    rates = {placement.line: take.spoken_length / placement.span.length for placement, take, _ in spoken}
     onsets = [utterance.span.start / RATE for _, _, utterance in spoken]
     late = [(placement.span.start - utterance.span.start) / RATE for placement, _, utterance in spoken]
     margins = [(line.span.start - line.anchor) / RATE for line in placed if line.anchor is not None]

@@ -88,15 +88,25 @@ class Problem:
     soft_max: float
 
 
-def solve(problem: Problem, weights: Weights) -> tuple[Floats, Floats]:
-    """Delays against the source's onsets and placed lengths, n seconds each.
+@dataclass(frozen=True, slots=True)
+class Solution:
+    """Delays against the source's onsets and placed lengths, n seconds each."""
+
+    delays: Floats
+    lengths: Floats
+    pressure: Floats
+    """For each pair in `after`, what a second more between the two would save: the multiplier of its row."""
+
+
+def solve(problem: Problem, weights: Weights) -> Solution:
+    """The best delays and lengths.
 
     Only differences of times enter, so a script that begins later is placed alike. Raises StageFailed where the solver
     does not converge.
     """
     count = len(problem.normal)
     if count == 0:
-        return np.zeros(0), np.zeros(0)
+        return Solution(np.zeros(0), np.zeros(0), np.zeros(0))
     import clarabel
 
     quadratic, linear = _costs(problem, weights)
@@ -114,7 +124,8 @@ def solve(problem: Problem, weights: Weights) -> tuple[Floats, Floats]:
             remedy="Please report it with the script and the takes of this lesson.",
         )
     unknowns = np.asarray(solution.x, dtype=np.float64)
-    return unknowns[:count], unknowns[count : 2 * count] * problem.normal
+    pressure = np.asarray(solution.z, dtype=np.float64)[: len(problem.after.first)]
+    return Solution(unknowns[:count], unknowns[count : 2 * count] * problem.normal, pressure)
 
 
 # The unknowns in one vector: n delays, n paces, n seconds too fast, and one beyond the end.

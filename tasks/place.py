@@ -23,7 +23,7 @@ from manifests.spans import RATE, Span, samples, seconds
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks.held_source import cannot_hold
 from tasks.media import Media
-from tasks.pacing import Floats, Pairs, Problem, Weights, solve
+from tasks.pacing import Floats, Pairs, Problem, Solution, Weights, solve
 from tasks.scenes import Scenes
 from tasks.stage import Made, Stage, Workbench
 
@@ -41,6 +41,8 @@ class Limits:
     """Never faster."""
     slowest: float = 0.9
     """Never slower: a short line is followed by silence, not dragged."""
+    stretch_max: float = 0.15
+    """A sound stretched by more than this share suffers: flagged. What the engine did itself does not count."""
     early_s: float = 0.045
     """Never earlier than the source. Sound that leads the picture by more is noticed (ITU-R BT.1359)."""
     late_flag_s: float = 0.6
@@ -86,6 +88,15 @@ class _Room:
     unplaced: tuple[Unplaced, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """A timeline, and where it is tight."""
+
+    timeline: Timeline
+    pressure: dict[str, float]
+    """Line to what a second less of it would save, in the unit of `tasks.pacing`."""
+
+
 def place(script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()) -> Timeline:
     """Place every take of a script in a programme of `length` samples whose picture changes at `anchors`.
 
@@ -96,16 +107,24 @@ def place(script: Script, takes: Takes, length: int, limits: Limits, anchors: Se
     spoken so is in `unplaced`. Utterances without a take are no concern of placement. Raises StageFailed for a take of
     a line that the script does not have.
     """
+    return tried(script, takes, length, limits, anchors).timeline
+
+
+def tried(script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()) -> Placed:
+    """As `place` does it, with what it would help to have shorter."""
     lines, silent = _lines(script, takes, length, limits, sorted(anchors))
     room = _room(lines, samples(limits.gap_s))
     kept = [lines[index] for index in room.kept]
     position = {index: at for at, index in enumerate(room.kept)}
     after = tuple((position[i], position[j], wait) for i, j, wait in room.after)
-    delays, lengths = _comfort(_problem(kept, after, length, limits), limits)
-    starts = [line.source.start + delay * RATE for line, delay in zip(kept, delays.tolist(), strict=True)]
-    spans = _exact(kept, after, length, starts, (lengths * RATE).tolist())
+    best = _comfort(_problem(kept, after, length, limits), limits)
+    starts = [line.source.start + delay * RATE for line, delay in zip(kept, best.delays.tolist(), strict=True)]
+    spans = _exact(kept, after, length, starts, (best.lengths * RATE).tolist())
     placements = tuple(_placement(line, span, limits) for line, span in zip(kept, spans, strict=True))
-    return Timeline(takes.language, length, placements, (*silent, *room.unplaced))
+    pressure = {line.take.line: 0.0 for line in kept}
+    for (before, _, _), saved in zip(after, best.pressure.tolist(), strict=True):
+        pressure[kept[before].take.line] += max(0.0, saved)
+    return Placed(Timeline(takes.language, length, placements, (*silent, *room.unplaced)), pressure)
 
 
 def crowded(
@@ -129,26 +148,29 @@ def crowded(
     return None
 
 
-def _comfort(problem: Problem, limits: Limits) -> tuple[Floats, Floats]:
+def _comfort(problem: Problem, limits: Limits) -> Solution:
     """Delays and lengths in seconds: first as if the soft cap were all but hard, then ever more readily beyond it.
 
     Lateness in a talk with too few pauses adds up from line to line, and being a little fast undoes it; where pauses
     come soon enough, being late for a moment is the lesser evil. Which it is shows only in the whole talk.
     """
-    delays, lengths = np.zeros(0), np.zeros(0)
-    for price in FAST_PRICES:
-        delays, lengths = solve(problem, replace(Weights(), fast=price))
-        if len(delays) == 0 or np.quantile(delays, 0.95) <= limits.late_p95_s:
+    best = solve(problem, replace(Weights(), fast=FAST_PRICES[0]))
+    for price in FAST_PRICES[1:]:
+        if len(best.delays) == 0 or np.quantile(best.delays, 0.95) <= limits.late_p95_s:
             break
-    return delays, lengths
+        best = solve(problem, replace(Weights(), fast=price))
+    return best
 
 
 def _placement(line: _Spoken, span: Span, limits: Limits) -> Placement:
     flags: list[str] = []
-    heard = round(line.take.default_length / span.length, 2)
+    heard = round(line.take.spoken_length / span.length, 2)
+    stretched = round(line.take.length / span.length, 2)
     late = round((span.start - line.source.start) / RATE, 2)
     if heard > limits.soft_max:
         flags.append(f"fast {heard:.2f}x")
+    if abs(stretched - 1) > limits.stretch_max:
+        flags.append(f"stretched {stretched:.2f}x")
     if late > limits.late_flag_s:
         flags.append(f"late {late:.2f} s")
     return Placement(line.take.line, span, line.take.length / span.length, tuple(flags), line.anchor)
@@ -173,7 +195,7 @@ def _lines(
         if take.length <= 0:
             silent.append(Unplaced(take.line, 0.0))
             continue
-        normal = take.default_length if take.default_length > 0 else take.length
+        normal = take.spoken_length or take.length
         # Both the speed that is heard and the stretch of the sound stay under the cap, whatever the engine's rate was.
         shortest = _ceil(max(normal, take.length) / limits.hard_max)
         soft = max(shortest, _ceil(normal / soft_max))
@@ -287,7 +309,7 @@ def _problem(lines: Sequence[_Spoken], after: Sequence[tuple[int, int, int]], le
         onset=seconds([line.source.start - origin for line in lines]),
         to_end=seconds([length - line.source.start for line in lines]),
         source=seconds([line.source.length for line in lines]),
-        normal=seconds([line.take.default_length or line.take.length for line in lines]),
+        normal=seconds([line.take.spoken_length or line.take.length for line in lines]),
         shortest=seconds([line.shortest for line in lines]),
         longest=seconds([line.longest for line in lines]),
         earliest=seconds([line.earliest - line.source.start for line in lines]),

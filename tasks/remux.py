@@ -228,7 +228,7 @@ def _dub(params: Params, language: str, inputs: Mapping[str, Path], of: str = ""
     speaks = bool(spoken.placements)
     shown = cues(
         held_script(load(Script, inputs["transcribe/script.json"]), spoken.holds),
-        load(Lines, inputs[f"{of}translate/lines.json"]),
+        load(Lines, inputs[f"{of}synthesize/lines.json"]),
         spoken,
         frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
         disclosure=disclosure.sentence(language) if speaks and params.disclosed else "",
@@ -326,7 +326,7 @@ STAGE = Stage(
         "mix/dub.flac",
         "mix/mix.json",
         "transcribe/script.json",
-        "translate/lines.json",
+        "synthesize/lines.json",
         "place/timeline.json",
     ),
     makes=("delivery.json",),
@@ -348,7 +348,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
         )
         return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded, tuple(consents))
 
-    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "translate/lines.json", "place/timeline.json")
+    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
         version=5,

@@ -37,6 +37,14 @@ def write(samples: NDArray[np.float32], rate: int, to: Path) -> Path:
     return to
 
 
+def read(path: Path) -> NDArray[np.float32]:
+    """The samples of a take, mono at 48 kHz."""
+    import soundfile
+
+    samples, _ = soundfile.read(path, dtype="float32", always_2d=True)
+    return np.asarray(samples, np.float32).mean(axis=1)
+
+
 def levelled(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     """48 kHz samples at LEVEL_DBFS, their peak at most -1 dBFS."""
     frame = RATE // 50

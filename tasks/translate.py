@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 from manifests.model import Job
-from manifests.script import Line, Lines, Script, dump, load
+from manifests.script import Line, Lines, Rendering, Script, dump, load
 from tasks.engines import apertium
 from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.trimming import keeps, shortened
+
+RETRANSLATED = 0.03
+"""What it costs to say a line by another translation: it is one more guess of the engine's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +25,55 @@ class Params:
 
 
 def translate(script: Script, language: str) -> Lines:
-    """One line for each utterance, in order. Raises EngineUnavailable where nothing leads to the language."""
+    """One line for each utterance, in order, with shorter renderings of it for where there is no time for all.
+
+    Those are the translation trimmed (`tasks.trimming`), and translations of the source trimmed. Raises
+    EngineUnavailable where nothing leads to the language.
+    """
     pairs = apertium.route(script.language, language)
-    answers = apertium.translate([utterance.text for utterance in script.utterances], pairs)
+    said = [utterance.text for utterance in script.utterances]
+    briefer = [_ends(shortened(text, script.language)) for text in said]
+    texts = [*said, *(each.text for each in chain.from_iterable(briefer))]
+    answers = apertium.translate(texts, pairs)
+    of_briefer = iter(answers[len(said) :])
     return Lines(
         language,
         tuple(
-            Line(utterance.id, answer.text, checks=_checks(answer))
-            for utterance, answer in zip(script.utterances, answers, strict=True)
+            Line(
+                utterance.id,
+                answer.text,
+                checks=_checks(answer),
+                renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], language),
+            )
+            for utterance, answer, sources in zip(script.utterances, answers, briefer, strict=False)
         ),
     )
+
+
+def _ends(renderings: Sequence[Rendering]) -> list[Rendering]:
+    """The mildest and the shortest."""
+    return list(dict.fromkeys([*renderings[:1], *renderings[-1:]]))
+
+
+def _renderings(
+    full: apertium.Translated, of_sources: Sequence[tuple[Rendering, apertium.Translated]], language: str
+) -> tuple[Rendering, ...]:
+    """From the mildest on, each shorter than all milder ones."""
+    found = [replace(each, checks=_checks(full)) for each in shortened(full.text, language)]
+    for source, answer in of_sources:
+        if set(answer.unknown) <= set(full.unknown) and keeps(full.text, answer.text, language):
+            trimmed = tuple(f"{what} in the source" for what in source.trimmed)
+            again = Rendering(answer.text, trimmed, source.cost + RETRANSLATED, _checks(answer))
+            found += [again, *(_after(again, each) for each in shortened(answer.text, language))]
+    out: list[Rendering] = []
+    for each in sorted(found, key=lambda each: (each.cost, len(each.text))):
+        if len(each.text) < min([len(full.text), *(len(milder.text) for milder in out)]):
+            out.append(replace(each, cost=round(each.cost, 3)))
+    return tuple(out)
+
+
+def _after(first: Rendering, second: Rendering) -> Rendering:
+    return Rendering(second.text, (*first.trimmed, *second.trimmed), first.cost + second.cost, first.checks)
 
 
 def _checks(answer: apertium.Translated) -> tuple[str, ...]:
@@ -55,7 +99,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="translate",
-    version=2,
+    version=3,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),

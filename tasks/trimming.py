@@ -19,7 +19,7 @@ from importlib.resources import files
 
 from manifests.script import Rendering
 
-COSTS = {"repeated": 0.02, "pronoun": 0.03, "phrase": 0.05, "opener": 0.08, "emphasis": 0.25}
+COSTS = {"repeated": 0.05, "pronoun": 0.06, "phrase": 0.08, "opener": 0.12, "emphasis": 0.35}
 """What one trim of each group costs, in the unit of `tasks.pacing`: there, four seconds at 1.1x instead of at the
 voice's own pace cost 0.1, and at 1.25x 0.5."""
 

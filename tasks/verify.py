@@ -106,7 +106,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     evidence = Evidence(
         load(Media, inputs["split/media.json"]),
         load(Script, inputs["transcribe/script.json"]),
-        load(Lines, inputs["translate/lines.json"]),
+        load(Lines, inputs["synthesize/lines.json"]),
         load(Casting, inputs["clone/casting.json"]),
         load(Takes, inputs["synthesize/takes.json"]),
         load(Timeline, inputs["place/timeline.json"]),
@@ -485,7 +485,7 @@ STAGE = Stage(
         "source",
         "split/media.json",
         "transcribe/script.json",
-        "translate/lines.json",
+        "synthesize/lines.json",
         "clone/casting.json",
         "synthesize/takes.json",
         "place/timeline.json",

@@ -9,6 +9,8 @@ import html
 import math
 import re
 import subprocess
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,6 +48,22 @@ _NEIGHBOURS = {"gl": "an", "fr": "fr-fr", "en": "en-us", "pt-PT": "pt", "oc": "c
 
 Aragonese for Galician: it reads `xente` and `dixo` with the right [ʃ], where Spanish says [s] and [ks], and Portuguese
 would weaken the vowels."""
+
+
+_MARK = "tS_tS_tS"
+"""Phonemes that no text has on a row of their own; they stand between texts that are read in one call."""
+_NO_PHONE = re.compile(r"\([a-z-]+\)|[_|]*_[:|!]+")
+"""Switches of language, and pauses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How much there is to say in a text."""
+
+    phones: int
+    words: int
+    breaks: int
+    """Between clauses."""
 
 
 class Silent(StageFailed):
@@ -117,6 +135,31 @@ def marked_up(text: str) -> str | None:
     return f"<speak>{made}{html.escape(plain[after:], quote=False)}</speak>"
 
 
+def read(texts: Sequence[str], voice: str) -> list[Reading]:
+    """How a voice reads each of some texts; one process for all, and nothing is synthesized.
+
+    Raises EngineUnavailable without espeak-ng, StageFailed where it breaks or does not give back every text.
+    """
+    if not texts:
+        return []
+    said = _run(
+        ["-q", "-x", "--sep=_", "-v", voice.partition("+")[0], "--stdin"],
+        "".join(f"{spoken(emphasis.plain(text))}\n\n[[{_MARK.replace('_', '')}]]\n\n" for text in texts).encode(),
+        timeout_s=TIMEOUT_S + len(texts) / 10,
+    ).decode(errors="replace")
+    parts = re.split(rf"^\s*{_MARK}\s*$", said, flags=re.MULTILINE)[:-1]
+    if len(parts) != len(texts):
+        raise StageFailed(f"espeak-ng read {len(parts)} texts of {len(texts)}.")
+    return [_reading(part) for part in parts]
+
+
+def _reading(rows: str) -> Reading:
+    clauses = [_NO_PHONE.sub("_", row).strip(" _|") for row in rows.splitlines()]
+    clauses = [clause for clause in clauses if clause]
+    phones = sum(len(re.findall(r"[^_|\s]+", clause)) for clause in clauses)
+    return Reading(phones, sum(len(clause.split()) for clause in clauses), max(0, len(clauses) - 1))
+
+
 def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
     """Write a text as speech, as `take_sound.write` leaves it; words in `<em>` with emphasis.
 
@@ -141,13 +184,13 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     return take_sound.write(np.frombuffer(pressure, dtype="<i2").astype(np.float32) / np.float32(32768), rate, to)
 
 
-def _run(arguments: list[str], text: bytes) -> bytes:
+def _run(arguments: list[str], text: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
     try:
-        done = subprocess.run(["espeak-ng", *arguments], input=text, capture_output=True, timeout=TIMEOUT_S, check=True)
+        done = subprocess.run(["espeak-ng", *arguments], input=text, capture_output=True, timeout=timeout_s, check=True)
     except FileNotFoundError as error:
         raise EngineUnavailable("espeak-ng is not installed.", remedy="Run: sudo apt-get install espeak-ng") from error
     except subprocess.CalledProcessError as error:
         raise StageFailed(f"espeak-ng failed: {error.stderr.decode(errors='replace').strip()[-300:]}") from error
     except subprocess.TimeoutExpired as error:
-        raise StageFailed(f"espeak-ng did not answer within {TIMEOUT_S} s.") from error
+        raise StageFailed(f"espeak-ng did not answer within {timeout_s:.0f} s.") from error
     return done.stdout

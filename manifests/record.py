@@ -79,8 +79,8 @@ class Text(Part):
     emphasis: tuple[str, ...] | None = Field(
         None, exclude_if=_absent, description="the words of it that are spoken with emphasis"
     )
-    trimmed: tuple[str, ...] = Field(
-        (), description="what was left out or said shorter than translated, for want of time"
+    trimmed: tuple[str, ...] | None = Field(
+        None, exclude_if=_absent, description="what was left out or said shorter than translated, for want of time"
     )
 
 

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,20 +59,27 @@ class _Step:
 
 def choose(lines: Sequence[Candidates], length: float, soft_max: float, hard_max: float) -> list[int]:
     """The rendering of each line, by its place in `lengths`; the lines in order of start, in `length` seconds."""
-    weights = Weights()
+    steps = _steps(lines, length, soft_max, hard_max)
+    chosen: list[int] = []
+    at = int(np.argmin(steps[-1].cost)) if steps else 0
+    for step in reversed(steps):
+        chosen.append(int(step.rendering[at]))
+        at = int(step.before[at])
+    return chosen[::-1]
+
+
+def least_cost(lines: Sequence[Candidates], length: float, soft_max: float, hard_max: float) -> float:
+    """What the choice costs."""
+    steps = _steps(lines, length, soft_max, hard_max)
+    return float(steps[-1].cost.min()) if steps else 0.0
+
+
+def _steps(lines: Sequence[Candidates], length: float, soft_max: float, hard_max: float) -> list[_Step]:
     rates = RATES[hard_max + 1e-9 >= RATES]
     steps: list[_Step] = []
     for line in lines:
-        steps.append(_step(line, steps[-1] if steps else None, rates, length, soft_max, weights))
-    if not steps:
-        return []
-    chosen: list[int] = []
-    at = int(np.argmin(steps[-1].cost))
-    for step, before in pairwise([*reversed(steps), None]):
-        chosen.append(int(step.rendering[at]))  # pyright: ignore[reportOptionalMemberAccess]  (None comes last)
-        if before is not None:
-            at = int(step.before[at])  # pyright: ignore[reportOptionalMemberAccess]
-    return chosen[::-1]
+        steps.append(_step(line, steps[-1] if steps else None, rates, length, soft_max, Weights()))
+    return steps
 
 
 def _step(

@@ -299,7 +299,7 @@ def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
                 emphasis=emphasis.words(line.text) or None,
                 origin=line.origin,
                 checks=line.checks,
-                trimmed=line.trimmed,
+                trimmed=line.trimmed or None,
             ),
             voice=_voice(voice),
             take=_take(take) if take else None,

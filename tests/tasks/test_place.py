@@ -190,6 +190,8 @@ def test_a_fast_line_says_how_fast_and_a_late_one_how_late() -> None:
         expected = []
         if round(placement.rate, 2) > 1.25:
             expected.append(f"fast {placement.rate:.2f}x")
+        if round(placement.rate, 2) > 1.15:
+            expected.append(f"stretched {placement.rate:.2f}x")
         if round(placement.span.start_s - start, 2) > 0.6:
             expected.append(f"late {placement.span.start_s - start:.2f} s")
         assert list(flags[placement.line]) == expected

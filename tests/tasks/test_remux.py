@@ -479,7 +479,7 @@ def inputs_of(parts: Parts, source: Path, folder: Path, *prefixes: str) -> dict[
             f"{prefix}mix/mix.json": dump(
                 Mix("web", -30.0, -30.0, -16.0, -16.0, -2.0, "room tone", 0.0, 0.0, 0.0), folder / "mix.json"
             ),
-            f"{prefix}translate/lines.json": dump(
+            f"{prefix}synthesize/lines.json": dump(
                 Lines("es", (Line("1", f"Hola {prefix}"),)), folder / f"{prefix}l.json"
             ),
             f"{prefix}place/timeline.json": dump(timeline, folder / "timeline.json"),

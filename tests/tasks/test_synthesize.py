@@ -24,6 +24,8 @@ from tasks.media import probe
 from tasks.mix import Mix
 from tasks.place import Limits, place
 from tasks.remux import Dub, remux
+from tasks.scenes import Scenes
+from tasks.speaking import How
 from tasks.stage import Workbench
 from tasks.subtitles import cues
 from tasks.synthesize import STAGE, Params, synthesize
@@ -40,11 +42,11 @@ def bench(tmp_path: Path) -> Workbench:
     return Workbench(Store(tmp_path / "store"), scratch, cores=2)
 
 
-def scripted(*texts: str) -> tuple[Script, Lines]:
-    """Utterances of 2.5 s every 3 s by one speaker, and their lines."""
+def scripted(*texts: str, every: float = 3.0) -> tuple[Script, Lines]:
+    """Utterances of 2.5 s, or more, every 3 s, or more, by one speaker, and their lines."""
     names = [str(number) for number in range(1, len(texts) + 1)]
     utterances = tuple(
-        Utterance(name, "SPEAKER_00", Span.of_seconds(3 * at + 0.5, 3 * at + 3), "words", (), 0.9)
+        Utterance(name, "SPEAKER_00", Span.of_seconds(every * at + 0.5, every * at + every), "words", (), 0.9)
         for at, name in enumerate(names)
     )
     return Script("en", utterances), Lines("es", tuple(map(Line, names, texts)))
@@ -53,7 +55,12 @@ def scripted(*texts: str) -> tuple[Script, Lines]:
 def spoken(bench: Workbench, *texts: str) -> Takes:
     """One take a text, all by one voice."""
     script, lines = scripted(*texts)
-    return synthesize(lines, script, CASTING, Params("es"), bench)
+    return said(lines, script, CASTING, How("es"), bench)
+
+
+def said(lines: Lines, script: Script, casting: Casting, how: How, bench: Workbench) -> Takes:
+    """The takes of a script, in a programme that has room for them."""
+    return synthesize(lines, script, casting, samples(60), Params(how), bench)[1]
 
 
 def takes_in(store: Store) -> dict[str, int]:
@@ -99,10 +106,10 @@ def test_one_changed_line_is_one_new_take(bench: Workbench) -> None:
 
 def test_a_refined_line_is_spoken_otherwise_and_no_other_line_is(bench: Workbench) -> None:
     """Slower and higher by what was asked; energy is the mix's, and makes no new take."""
-    script, lines = scripted(SENTENCE, SENTENCE, SENTENCE)
+    script, lines = scripted(SENTENCE, SENTENCE, SENTENCE, every=9.0)
     how = {"1": {"pace": 0.8}, "2": {"pitch": 3.0}, "3": {"energy": 4.0, "tone": "warm", "pauses": 2.0}}
     (usual,) = spoken(bench, SENTENCE).takes
-    slow, high, strong = synthesize(lines, script, CASTING, Params("es", lines=how), bench).takes
+    slow, high, strong = said(lines, script, CASTING, How("es", lines=how), bench).takes
     assert slow.length / usual.length == pytest.approx(1 / 0.8, abs=0.08)
     raised = median_hz(heard(bench, high)) / median_hz(heard(bench, usual))
     assert raised == pytest.approx(2 ** (3 / 12), rel=0.04)
@@ -113,7 +120,7 @@ def test_a_refined_line_is_spoken_otherwise_and_no_other_line_is(bench: Workbenc
 def test_a_line_is_refined_over_its_persons_refinement() -> None:
     """What the line says stands, what it leaves out is the person's; a stock voice is nobody's."""
     line = Line("7", "Uno.")
-    params = Params("es", refinements={"amara": {"pace": 1.1, "pitch": 1.0}}, lines={"7": {"pace": 0.9}})
+    params = How("es", refinements={"amara": {"pace": 1.1, "pitch": 1.0}}, lines={"7": {"pace": 0.9}})
     clone = Voice("clone", "adaptive", "voice", person="amara")
     assert params.refinement(line, clone) == {"pace": 0.9, "pitch": 1.0}
     assert params.refinement(Line("8", "Dos."), clone) == {"pace": 1.1, "pitch": 1.0}
@@ -124,7 +131,7 @@ def test_a_line_that_the_lesson_does_not_have_cannot_be_refined(bench: Workbench
     """A slip of the pen is told, not passed over."""
     script, lines = scripted("Uno.", "Dos.")
     with pytest.raises(InputError, match="refines line 12, and this lesson has 2 lines"):
-        synthesize(lines, script, CASTING, Params("es", lines={"12": {"pace": 0.9}}), bench)
+        said(lines, script, CASTING, How("es", lines={"12": {"pace": 0.9}}), bench)
 
 
 def test_the_order_of_the_lines_changes_no_take(bench: Workbench) -> None:
@@ -150,7 +157,7 @@ def test_a_line_that_was_not_spoken_is_named_in_the_record_of_a_partial_target(
 ) -> None:
     """Through placement, the finished file and its record: the line of signs is missing, and only that one."""
     script, lines = scripted("Las hojas son verdes.", "…!", "Es así.")
-    takes = synthesize(lines, script, CASTING, Params("es"), bench)
+    takes = said(lines, script, CASTING, How("es"), bench)
     timeline = place(script, takes, samples(9.5), Limits(1.25, 1.4))
     assert [placement.line for placement in timeline.placements] == ["1", "3"]
     assert timeline.unplaced == ()
@@ -169,7 +176,7 @@ def test_a_line_that_was_not_spoken_is_named_in_the_record_of_a_partial_target(
     parts: dict[str, object] = {
         "split/media.json": media,
         "transcribe/script.json": script,
-        "translate/lines.json": lines,
+        "synthesize/lines.json": lines,
         "clone/casting.json": CASTING,
         "synthesize/takes.json": takes,
         "place/timeline.json": timeline,
@@ -209,21 +216,25 @@ def test_two_speakers_of_one_pitch_are_told_apart_by_ear(hz: float, bench: Workb
     assert heard_hz == pytest.approx([hz, hz], rel=0.2)
 
 
-def test_the_stage_keeps_every_take_in_the_store_and_lists_it(bench: Workbench) -> None:
+def test_the_stage_keeps_every_take_in_the_store_and_lists_it(bench: Workbench, tmp_path: Path) -> None:
     """Two lines with one text share their sound; the list is what a garbage collector goes by."""
     script, lines = scripted("Uno.", "Dos.", "Uno.")
+    soundfile.write(tmp_path / "talk.wav", np.zeros((samples(12), 1)), RATE)
     inputs = {
         "transcribe/script.json": dump(script, bench.scratch / "script.json"),
         "translate/lines.json": dump(lines, bench.scratch / "lines.json"),
         "clone/casting.json": dump(CASTING, bench.scratch / "casting.json"),
+        "split/media.json": dump(probe(tmp_path / "talk.wav"), bench.scratch / "media.json"),
+        "split/scenes.json": dump(Scenes(), bench.scratch / "scenes.json"),
     }
-    made = STAGE.run(Params("es"), inputs, bench)
+    made = STAGE.run(Params(How("es")), inputs, bench)
     takes = load(Takes, made.outputs["takes.json"])
     assert [take.line for take in takes.takes] == ["1", "2", "3"]
     assert takes.takes[0].audio == takes.takes[2].audio
     assert set(made.objects) == set(takes_in(bench.store))
     assert len(made.objects) == 2
-    assert made.notes == {"takes": 3}
+    assert made.notes == {"takes": 3, "shortened": 0}
+    assert load(Lines, made.outputs["lines.json"]) == lines
 
 
 def test_each_speaker_is_heard_in_their_own_voice(bench: Workbench) -> None:
@@ -232,7 +243,7 @@ def test_each_speaker_is_heard_in_their_own_voice(bench: Workbench) -> None:
         "en", tuple(Utterance(name, f"SPEAKER_0{at}", Span(0, 1), "x", (), 1.0) for at, name in enumerate("ab"))
     )
     lines = Lines("es", (Line("a", SENTENCE), Line("b", SENTENCE)))
-    low, high = synthesize(lines, script, CASTING, Params("es"), bench).takes
+    low, high = said(lines, script, CASTING, How("es"), bench).takes
     assert (low.voice.name, high.voice.name) == ("es+m3", "es+f2")
     assert median_hz(heard(bench, low)) * 1.5 < median_hz(heard(bench, high))
 
@@ -249,7 +260,7 @@ def test_a_line_that_cannot_be_spoken_for_lack_of_a_voice_is_named(bench: Workbe
     """Also among others: the error carries the line's id."""
     script, lines = scripted("Uno.", "Dos.")
     with pytest.raises(EngineUnavailable, match="espeak-ng has no voice xx") as failed:
-        synthesize(lines, script, Casting("es", {"SPEAKER_00": Voice("stock", "espeak-ng", "xx")}), Params("es"), bench)
+        said(lines, script, Casting("es", {"SPEAKER_00": Voice("stock", "espeak-ng", "xx")}), How("es"), bench)
     assert failed.value.line == "1"
 
 

@@ -117,7 +117,7 @@ class Target:
         parts: dict[str, object] = {
             "split/media.json": self.media,
             "transcribe/script.json": SCRIPT,
-            "translate/lines.json": lines,
+            "synthesize/lines.json": lines,
             "clone/casting.json": Casting("es", {"SPEAKER_00": STOCK}),
             "synthesize/takes.json": takes,
             "place/timeline.json": timeline,

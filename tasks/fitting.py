@@ -363,9 +363,10 @@ def _pauses(takes: Sequence[Take], placed: Placed, talk: Talk, spoken: Spoken) -
     of_line = {take.line: take for take in takes}
     sources = {utterance.id: utterance.span for utterance in talk.script.utterances}
     timeline = placed.timeline
-    until = [placement.span.start - samples(talk.limits.gap_s) for placement in timeline.placements[1:]]
+    gap = samples(talk.limits.gap_s)
+    until = [*(placement.span.start - gap for placement in timeline.placements), timeline.length]
     wanted: dict[str, int] = {lost.line: -samples(lost.lacks_s * talk.limits.hard_max) for lost in timeline.unplaced}
-    for placement, end in zip(timeline.placements, [*until, timeline.length], strict=True):
+    for placement, end in zip(timeline.placements, until[1:], strict=True):
         take, source = of_line[placement.line], sources[placement.line]
         if take.length > UNHEARD * placement.span.length:
             wanted[take.line] = placement.span.length - take.length

@@ -26,7 +26,7 @@ from tasks.choice import Candidates, choose
 from tasks.engines import espeak
 from tasks.engines.espeak import Reading
 from tasks.place import Limits, Placed, tried
-from tasks.speaking import How, Order, speak, with_pauses
+from tasks.speaking import How, Order, likeness, speak, with_pauses
 from tasks.speech_length import Pace, estimated
 from tasks.stage import Workbench
 
@@ -346,7 +346,8 @@ def _timed(lines: Sequence[Line], placed: Placed, talk: Talk, spoken: Spoken) ->
         by = round(longer.get(line.id, 0) / rate)
         take = spoken.take(line, rate, by) or spoken.take(line, longer=longer.get(line.id, 0))
         if take is not None:
-            out.append(take)
+            heard = likeness(take.voice, spoken.bench.store.get(take.audio), spoken.bench)
+            out.append(replace(take, voice=replace(take.voice, similarity=heard)))
     return out
 
 

@@ -65,6 +65,11 @@ def speak(orders: Iterable[Order], how: How, bench: Workbench) -> Iterator[tuple
         yield from zip(theirs, speaking(theirs, voice, how, bench), strict=True)
 
 
+def likeness(voice: Voice, sound: Path, bench: Workbench) -> float | None:
+    """How alike a take in a person's voice and their own speech are; None for another voice, or a very short take."""
+    return own_voice.similarity(sound, voice.name, bench) if voice.kind == "clone" else None
+
+
 def with_pauses(sound: Path, by: int, voice: Voice, bench: Workbench) -> Path:
     """A take whose pauses together are `by` samples longer, or shorter where that is negative (`pauses.edited`)."""
     import soundfile

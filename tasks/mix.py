@@ -173,6 +173,7 @@ def mix(
         original = Original(source, timeline.length)
         heard = survey(original, lambda share: tell(0.2 * share))
         if not timeline.placements and not timeline.unplaced:
+            original.offset[:] = 0
             return _unchanged(original, programme, out, heard)
         speech = _integrated_in(heard.steps, diarization.speech)
         share = sum(placement.span.length for placement in timeline.placements) / original.length
@@ -257,7 +258,7 @@ def mix(
             LineLevel(line.line, _number(source), _number(line.lufs), round(line.gain_db + gain, 2))
             for line, source in zip(lines.lines, under, strict=False)
         ),
-        notes=(*aim.notes, *_notes(done, aim, background, lines)),
+        notes=(*aim.notes, *_notes(done, aim, background, lines), *_faults(original)),
         announcement=announced[0] if announced else None,
     )
 
@@ -298,6 +299,11 @@ def _notes(done: Done, aim: Target, background: Background, lines: DubLines) -> 
     for line in lines.lines:
         if not np.isfinite(line.lufs):
             yield f"line {line.line} is silent"
+
+
+def _faults(original: Original) -> Iterator[str]:
+    if original.offset.any():
+        yield f"the source has a constant offset of {np.abs(original.offset).max():.3f} of full scale: it is taken out"
 
 
 def _largest_step(lines: DubLines) -> float | None:
@@ -373,7 +379,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="mix",
-    version=4,
+    version=5,
     scope="target",
     needs=(
         "split/media.json",

@@ -7,7 +7,14 @@ from collections.abc import Iterator
 from manifests.record import Announced, Mixing
 from manifests.spans import seconds
 from tasks.hearing import AUDIBLE_DBFS, Heard
+from tasks.loudness import PROFILES
 from tasks.mix import Mix
+
+METERS = 0.1
+"""Decibels by which meters of true peaks differ."""
+
+ENCODED = 0.3
+"""LU by which encoding may change the loudness; speech changes by a tenth."""
 
 
 def mixing(mix: Mix) -> Mixing:
@@ -34,8 +41,15 @@ def announced(mix: Mix, heard: Heard) -> Announced | None:
     return Announced(start=told.span.start_s, end=told.span.end_s, rate=round(told.rate or 1.0, 6), voice=told.voice)
 
 
-def mix_notes(mix: Mix) -> Iterator[str]:
-    """What is not as one might expect."""
+def mix_notes(mix: Mix, heard: Heard) -> Iterator[str]:
+    """What is not as one might expect, in the mix or in what its encoding made of it."""
     yield from mix.notes
     if (told := mix.announcement) is not None and told.span is None:
         yield f"the disclosure is not spoken: no pause holds its {seconds(told.length):.1f} s; the subtitles show it"
+    limit = PROFILES[mix.profile].peak_dbtp
+    if mix.background != "original" and heard.true_peak_dbtp is not None and heard.true_peak_dbtp > limit + METERS:
+        yield f"the true peak is {heard.true_peak_dbtp:.1f} dBTP in the finished file, over the limit of {limit:g}"
+    if mix.integrated_lufs is not None and heard.integrated_lufs is not None:
+        off = heard.integrated_lufs - mix.integrated_lufs
+        if abs(off) > ENCODED:
+            yield f"encoding changed the loudness by {off:+.1f} LU"

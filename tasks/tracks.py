@@ -103,6 +103,8 @@ def dubbed(
             sound = ffmpeg.input(file_argument(dub.sound), **late)["a:0"]
             if how.layout:
                 sound = sound.filter("aformat", channel_layouts=how.layout)
+            if how.gain != 1:
+                sound = sound.filter("volume", f"{how.gain:.6f}", precision="float")
             options = _encoder(how)
         tags = {"language": iso_639_2(dub.language)}
         if container.holds_many:

@@ -200,7 +200,7 @@ def examine(
             "verify": StageRun(state="done", seconds=round(time.monotonic() - started, 3), cached=False),
         },
         problems=problems,
-        notes=(*_notes(evidence), *_faint(disclosed)),
+        notes=(*_notes(evidence, heard), *_faint(disclosed)),
     )
 
 
@@ -374,10 +374,10 @@ def publish(text: str, path: Path) -> None:
         ) from error
 
 
-def _notes(evidence: Evidence) -> Iterator[str]:
+def _notes(evidence: Evidence, heard: Heard) -> Iterator[str]:
     yield from evidence.timeline.remarks
     yield from evidence.delivery.notes
-    yield from mix_notes(evidence.mix)
+    yield from mix_notes(evidence.mix, heard)
     for span in evidence.script.unrecognized:
         yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
 
@@ -479,7 +479,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=6,
+    version=7,
     scope="target",
     needs=(
         "source",

@@ -391,7 +391,49 @@ def test_true_peak_wins_over_loudness(tmp_path: Path) -> None:
     assert result.true_peak_dbtp is not None
     assert result.true_peak_dbtp <= -1.7
     assert np.abs(out).max() < 10 ** (-1.7 / 20)
-    assert "the true peak allows no more" in result.notes[-1]
+    assert any("the true peak allows no more" in note for note in result.notes)
+
+
+def test_a_constant_offset_is_taken_out(tmp_path: Path) -> None:
+    """It is no background: the room is rebuilt as quiet as it is, nothing thumps, and the mix says so."""
+    made = lesson(tmp_path, noise(10, 1, -55))
+    soundfile.write(tmp_path / "programme.flac", made.source + 0.1, RATE, subtype="PCM_24")
+    result, out = made.mixed()
+    rest = out[round(3.6 * RATE) : round(5.4 * RATE)]
+    assert db(rest) == pytest.approx(-55, abs=1)
+    assert abs(float(out.mean())) < 1e-3
+    assert result.background == "room tone"
+    assert any("constant offset of 0.1" in note for note in result.notes)
+
+
+def test_a_silent_source_is_dubbed_all_the_same(tmp_path: Path) -> None:
+    """Nothing can be heard where somebody should speak: the lines are as loud as on the web, over silence."""
+    made = lesson(tmp_path, np.zeros((8 * RATE, 2), np.float32), spoken=((1.0, 4.0), (4.6, 7.6)), gain=0.0)
+    result, out = made.mixed()
+    assert result.profile == "web"
+    assert result.integrated_lufs == pytest.approx(-16, abs=0.5)
+    assert not out[: RATE // 2].any()
+
+
+def test_lines_go_on_where_the_sound_ends_before_the_picture(tmp_path: Path) -> None:
+    """The source's sound stops in the middle of the second line; the dub does not."""
+    made = lesson(tmp_path, noise(10, 2, -50))
+    soundfile.write(tmp_path / "programme.flac", made.source[: 6 * RATE], RATE, subtype="PCM_24")
+    _, out = made.mixed()
+    assert len(out) == 10 * RATE
+    first, second = (db(out[p.span.start + RATE : p.span.end]) for p in made.timeline.placements)
+    assert abs(first - second) < 3.5
+    assert not out[9 * RATE :].any()
+
+
+def test_a_clipped_source_is_not_clipped_again(tmp_path: Path) -> None:
+    """Its speech hits full scale; the dub's true peak stays under the limit."""
+    made = lesson(tmp_path, noise(8, 1, -50), spoken=((1.0, 4.0), (4.6, 7.6)))
+    soundfile.write(tmp_path / "programme.flac", np.clip(4 * made.source, -1, 1), RATE, subtype="PCM_24")
+    result, out = made.mixed()
+    assert np.abs(out).max() < 10 ** (-1.7 / 20)
+    assert result.true_peak_dbtp is not None
+    assert result.true_peak_dbtp <= -1.7
 
 
 def test_in_surround_the_dub_speaks_from_the_centre(tmp_path: Path) -> None:

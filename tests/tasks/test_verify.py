@@ -20,10 +20,11 @@ from manifests.spans import RATE, Span, samples
 from manifests.store import Store, file_sha256
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks import verify
-from tasks.hearing import hear
+from tasks.hearing import Heard, hear
 from tasks.held_source import held_source
 from tasks.media import Media, probe
 from tasks.mix import Mix
+from tasks.mix_record import mix_notes
 from tasks.remux import Dub, remux
 from tasks.stage import Made, Workbench
 from tasks.subtitles import cues
@@ -121,7 +122,7 @@ class Target:
             "clone/casting.json": Casting("es", {"SPEAKER_00": STOCK}),
             "synthesize/takes.json": takes,
             "place/timeline.json": timeline,
-            "mix/mix.json": Mix("web", -30.0, -30.0, -16.0, -16.0, -2.0, "room tone", 0.0, 0.0, 0.0),
+            "mix/mix.json": Mix("web", -30.0, -30.0, -16.0, -23.7, -20.0, "room tone", 0.0, 0.0, 0.0),
             "remux/delivery.json": self.delivery,
         }
         self.inputs = {name: dump(part, folder / name.replace("/", "-")) for name, part in parts.items()}
@@ -214,6 +215,17 @@ def test_the_record_says_what_lies_under_the_dub(whole: Target) -> None:
     mixing = whole.record().mix
     assert mixing is not None
     assert (mixing.profile, mixing.target_lufs, mixing.background) == ("web", -16.0, "room tone")
+
+
+def test_a_file_that_is_not_as_its_mix_was_is_remarked(whole: Target) -> None:
+    """Encoding may lift peaks over the limit or change the loudness: the record says so of the file that was made."""
+    heard = Heard(samples(10), -23.7, -0.4, np.zeros(1000, np.float32))
+    mix = Mix("web", -30.0, -30.0, -16.0, -23.0, -2.0, "room tone", 0.0, 0.0, 0.0)
+    assert list(mix_notes(mix, heard)) == [
+        "the true peak is -0.4 dBTP in the finished file, over the limit of -1",
+        "encoding changed the loudness by -0.7 LU",
+    ]
+    assert not [note for note in whole.record().notes if "peak" in note or "loudness" in note]
 
 
 def test_nothing_is_disclosed_where_nothing_was_marked(whole: Target) -> None:

@@ -30,9 +30,8 @@ from manifests.script import (
     dump,
     load,
 )
-from manifests.spans import Span, merged
+from manifests.spans import Span, merged, samples
 from manifests.store import Store
-from manifests.timeline import Takes
 from tasks import own_voice, synthesize
 from tasks.clone import STAGE, changed, terms
 from tasks.stage import Workbench
@@ -282,7 +281,7 @@ def test_how_like_the_person_a_take_sounds_is_measured(place: Place) -> None:
     script = load(Script, place.folder / "scratch" / "script.json")
     lines = Lines("es", (Line("1", "El agua vuelve al mar."), Line("2", "El agua vuelve al mar.")))
     bench = Workbench(place.store, place.folder / "scratch", cores=1)
-    takes: Takes = synthesize.synthesize(lines, script, casting, synthesize.STAGE.params(job), bench)
+    _, takes = synthesize.synthesize(lines, script, casting, samples(60), synthesize.STAGE.params(job), bench)
     own, stock = (take.voice.similarity for take in takes.takes)
     assert own is not None
     assert 0.5 < own < 1.0

@@ -184,7 +184,8 @@ class Quality(Part):
     loudness: Limit = Field(
         default=1.0,
         ge=0,
-        description="Most LU from the loudness that was aimed at; true peaks keep the norm's limit. `false` opens it.",
+        description="Most LU from the loudness that was aimed at (of a source too loud for its true peaks: from what"
+        " they allow); true peaks keep the norm's limit. `false` opens it.",
     )
     disclosure: float = Field(
         default=0.5,

@@ -75,6 +75,15 @@ def test_what_is_below_a_gate_is_held_with_its_number(gate: str, changes: dict[s
     assert failed(USUAL, found, speaks=False) == ()
 
 
+def test_a_source_too_loud_for_its_peaks_is_no_norm() -> None:
+    """As loud as the limiter lets it is as loud as the source; a norm that is asked for by name holds all the same."""
+    quiet = measured(integrated_lufs=-18.0)
+    squeezed = replace(quiet.mix, profile="source", limited_db=10.3, integrated_lufs=-18.1)
+    assert failed(USUAL, replace(quiet, mix=squeezed), speaks=True) == ()
+    assert failed(USUAL, replace(quiet, mix=replace(squeezed, limited_db=3.0)), speaks=True) != ()
+    assert failed(USUAL, replace(quiet, mix=replace(squeezed, profile="web")), speaks=True) != ()
+
+
 def test_a_stricter_limit_holds_what_the_usual_one_lets_pass() -> None:
     """A course may ask for more."""
     assert held_by(replace(USUAL, timing=0.96)) == ["timing"]

@@ -266,7 +266,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         trained_from[person] = "enrolment" if name else "lesson"
         if name is None:
             clips = own_voice.clips(script, labels, inputs["split/programme.flac"])
-            _held_against_statement(registry, grant.consent, clips, bench)
+            _sound(registry, grant.consent, clips, bench)
             name = own_voice.learned(person, clips, script.language, params.language, bench, still)
         return Voice(kind="clone", engine=own_voice.ENGINE, name=name, person=person, consent=grant.consent)
 
@@ -280,12 +280,18 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     )
 
 
-def _held_against_statement(registry: Registry, consent: str, clips: Sequence[Clip], bench: Workbench) -> None:
-    """Raises InputError where a consent's spoken statement is another voice than the clips; nothing without one."""
-    from voiceclone import vouching
+def _sound(registry: Registry, consent: str, clips: Sequence[Clip], bench: Workbench) -> None:
+    """Raises InputError where a lesson's clips are not one person's own speech, or not the voice of the statement.
 
+    An enrolment was asked all this when it was made.
+    """
+    from voiceclone import quality, vouching
+
+    heard = [Recording(clip.text, clip.audio, clip.rate, clip.text) for clip in clips]
+    for finding in quality.judge(quality.measure(heard)).findings:
+        if finding.check in ("one speaker", "origin") and finding.verdict == "reject":
+            raise InputError(f"{finding.reason} ({finding.measured})")
     if (statement := vouching.stated(registry, consent)) is not None:
-        heard = [Recording(clip.text, clip.audio, clip.rate, clip.text) for clip in clips]
         vouching.compared(statement, heard, vouching.folders(registry, [bench.store.root.parent]))
 
 

@@ -16,8 +16,10 @@ from voiceclone import acoustics, quality, voiceprint
 from voiceclone.speech import joined, speaking
 from voiceclone.voiceprint import RATE, Mono, Print
 
-SHORTEST, LONGEST = samples(5), samples(15)
-"""Length of an excerpt: enough to hear a voice, and a few sentences at most."""
+SHORTEST = samples(5)
+"""Speech that it takes to know a voice."""
+BRIEFEST, LONGEST = samples(2.5), samples(15)
+"""Length of an excerpt: a short sentence between two pauses, and a few sentences at most."""
 TOTAL = samples(60)
 MOST = 120
 """Excerpts that are listened to, the longest ones: a long course has thousands."""
@@ -51,8 +53,8 @@ class Excerpt:
 def best_spans(found: Diarization, label: str, hear: Hear, *, total: int = TOTAL) -> tuple[Excerpt, ...]:
     """The best excerpts of a speaker, in order of time, together at most a little longer than `total` samples.
 
-    Stretches that do not sound like the rest of this speaker, or are overdriven, are left out; where nothing is left,
-    the answer is empty. Raises EngineUnavailable where the speech detector or the speaker encoder is missing.
+    Stretches that do not sound like the rest of this speaker, or are overdriven, are left out; where less than 5 s are
+    left, the answer is empty. Raises EngineUnavailable where the speech detector or the speaker encoder is missing.
     """
     pieces = [piece for stretch in alone(found, label) for piece in _cut(stretch, hear)]
     pieces = sorted(pieces, key=lambda span: (-span.length, span.start))[:MOST]
@@ -76,6 +78,8 @@ def best_spans(found: Diarization, label: str, hear: Hear, *, total: int = TOTAL
         for (span, ratio, clipped), own in zip(heard, windows, strict=True)
     ]
     fit = [each for each in excerpts if each.likeness >= quality.ONE_VOICE and each.clipped < 1e-3]
+    if sum(each.span.length for each in fit) < SHORTEST:
+        return ()
     chosen: list[Excerpt] = []
     for each in sorted(fit, key=lambda each: (-each.merit, each.span)):
         if sum(one.span.length for one in chosen) + each.span.length <= total or not chosen:
@@ -129,8 +133,8 @@ def speaker_print(
 
 
 def _cut(stretch: Span, hear: Hear) -> Sequence[Span]:
-    """A stretch in pieces of 5 to 15 s, cut where it is quietest within a second of even parts."""
-    if stretch.length < SHORTEST:
+    """A stretch in pieces of 2.5 to 15 s, cut where it is quietest within a second of even parts."""
+    if stretch.length < BRIEFEST:
         return ()
     count = -(-stretch.length // LONGEST)
     slack = samples(1.0) if count > 1 else 0

@@ -299,6 +299,18 @@ def test_an_enrolment_too_poor_for_a_voice_leaves_the_lesson_to_learn_from(place
     assert (voice.reason or "").startswith("consent granted, but the lesson holds ")
 
 
+def test_a_lesson_in_which_two_people_go_by_one_label_makes_nobodys_voice(place: Place) -> None:
+    """Nobody is enrolled, and the label that the manifest gives Ben holds two voices: neither is learned."""
+
+    def both(who: str, text: str) -> Mono:
+        return np.concatenate([place.say("ben", ENROLLED + text), place.say("amara", ENROLLED + text)])
+
+    mixed = Place(place.folder, place.registry, both)
+    voice = mixed.cast(place.job(speakers={"single": "ben"}), "both")["SPEAKER_00"]
+    assert voice.kind == "stock"
+    assert (voice.reason or "").startswith("consent granted, but more than one person seems to speak")
+
+
 def test_whoever_is_damaged_is_named(place: Place) -> None:
     """An enrolment that was changed by hand is not relied on."""
     path = place.voices.root / "amara" / "enrolment.json"

@@ -46,8 +46,8 @@ def make(tmp_path: Path) -> Make:
             step = span.length // len(spoken)
             words = [Word(word, Span(at + i * step, at + (i + 1) * step), 0.9) for i, word in enumerate(spoken)]
             utterances.append(Utterance(str(number), label, span, text, tuple(words), 0.9))
-            sound += [said, np.zeros(48_000, np.float32)]
-            at += len(said) + 48_000
+            sound += [said, np.zeros(72_000, np.float32)]
+            at += len(said) + 72_000
         whole = np.concatenate(sound)
         half = len(whole) // 2
         whole[:half] += noise * np.random.default_rng(1).standard_normal(half).astype(np.float32)

@@ -144,6 +144,32 @@ class Timing(Part):
     onset_p95: float | None
     drift_s_per_h: float | None = Field(description="how much later lines become in an hour; for ten minutes or more")
     speech_overlap: float | None = Field(description="share of the source's speech under which the dub speaks")
+    collision_s_per_h: float | None = Field(None, description="seconds that overlap or are cut, an hour of programme")
+    onset_max: float | None = Field(None, description="the onset that is furthest off, early or late, without its sign")
+    onset_undetectable: float | None = Field(
+        None, description="share of onsets from 45 ms early to 125 ms late, which nobody notices (ITU-R BT.1359)"
+    )
+    onset_acceptable: float | None = Field(None, description="share from 90 ms early to 185 ms late (the same)")
+    speech_overlap_precision: float | None = Field(
+        None, description="share of the dub's speech under which the source speaks"
+    )
+    speech_overlap_iou: float | None = Field(None, description="what both speak, over what either does")
+    rate_effort: float | None = Field(None, description="mean of |ln rate|, by length")
+    isochrony: float | None = Field(
+        None, description="mean of 1 - (|onset error| + |end error|) / source's length, at least 0 (Virkar 2022)"
+    )
+    duration_agreement: float | None = Field(
+        None, description="1 - mean of |dub's length - source's| / source's, a line (IWSLT dubbing, metric 1)"
+    )
+    duration_ratio: float | None = Field(None, description="mean of the shorter over the longer (IWSLT, metric 2)")
+    duration_off: float | None = Field(None, description="share of lines 0.3 s or more shorter or longer (IWSLT)")
+    length_compliance: float | None = Field(
+        None, description="share of lines whose text is within 10 % of the source's, without spaces (isometric MT)"
+    )
+    speech_length_compliance_20: float | None = Field(
+        None, description="share of lines whose take, at the normal rate, is within 20 % of the source's length"
+    )
+    speech_length_compliance_40: float | None = Field(None, description="the same within 40 %")
     anchored: int = Field(0, description="lines that follow a change of the picture")
     anchor_margin_s: float | None = Field(
         None,

@@ -186,7 +186,7 @@ def examine(
             streams=tuple(_streams(made, track)),
         ),
         lines=lines,
-        timing=timing(held_script(evidence.script, holds), evidence.takes, evidence.timeline),
+        timing=timing(held_script(evidence.script, holds), evidence.takes, evidence.timeline, evidence.lines),
         holds=tuple(
             Held(at=seconds(hold.at), start=gap.start_s, end=gap.end_s)
             for hold, gap in zip(holds.all, holds.gaps(), strict=True)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from manifests.script import Script, Utterance, Voice
+from manifests.script import Line, Lines, Script, Utterance, Voice
 from manifests.spans import RATE, Span, samples
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.timing import timing
@@ -144,3 +144,43 @@ def test_times_are_told_to_the_sample() -> None:
     )
     assert figures.overlap_s == pytest.approx(1 / RATE, abs=1e-6)
     assert figures.overlap_s > 0
+
+
+def test_onsets_are_judged_by_what_is_noticed() -> None:
+    """On time, 0.15 s late and 0.3 s late: one of three goes unnoticed, two are accepted."""
+    figures = measured([("A", 0, 2, 2, 0, 2), ("A", 4, 6, 2, 4.15, 6.15), ("A", 8, 10, 2, 8.3, 10.3)])
+    assert (figures.onset_undetectable, figures.onset_acceptable) == (0.3333, 0.6667)
+    assert figures.onset_max == 0.3
+
+
+def test_speech_is_compared_both_ways() -> None:
+    """Source 0 to 4 s, dub 2 to 5 s: half the source is covered, two thirds of the dub, two of five seconds in all."""
+    figures = measured([("A", 0, 4, 3, 2, 5)])
+    assert (figures.speech_overlap, figures.speech_overlap_precision, figures.speech_overlap_iou) == (0.5, 0.6667, 0.4)
+    assert figures.isochrony == 0.25
+
+
+def test_lengths_are_compared_as_the_dubbing_tracks_compare_them() -> None:
+    """One line as long as its source, one half as long again: by mean error, by ratio, and by share."""
+    figures = measured([("A", 0, 2, 2, 0, 2), ("A", 4, 6, 3.3, 4, 7)])
+    assert (figures.duration_agreement, figures.duration_ratio, figures.duration_off) == (0.75, 0.8333, 0.5)
+    assert (figures.speech_length_compliance_20, figures.speech_length_compliance_40) == (0.5, 0.5)
+    assert figures.rate_effort == pytest.approx(0.0593, abs=1e-4)
+
+
+def test_collisions_are_seconds_an_hour() -> None:
+    """Half a second overlaps and one is cut in a minute's programme."""
+    figures = measured([("A", 0, 2, 3, 0, 2), ("A", 2, 4, 2.5, 1.5, 4)], rate=1.0)
+    assert figures.collision_s_per_h == 90.0
+
+
+def test_a_pause_that_was_trimmed_is_no_speed() -> None:
+    """Four seconds at the normal rate, half a second of pauses taken out, placed in 3.5 s: heard at 1x."""
+    utterance = Utterance("1", "A", Span.of_seconds(0, 4), "ten letters here", (), 1.0)
+    take = Take("1", "", samples(3.5), samples(4), 1.0, VOICE)
+    timeline = Timeline("es", samples(9), (Placement("1", Span.of_seconds(0, 3.5), 1.0),))
+    lines = Lines("es", (Line("1", "diez letras <em>aquí</em>"),))
+    figures = timing(Script("en", (utterance,)), Takes("es", (take,)), timeline, lines)
+    assert figures.max_rate == 1.0
+    assert figures.cut_s == 0.0
+    assert figures.length_compliance == 1.0

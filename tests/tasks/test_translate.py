@@ -248,3 +248,22 @@ def test_a_missing_apertium_is_named_with_its_package(monkeypatch: pytest.Monkey
         with pytest.raises(EngineUnavailable, match="Apertium is not installed") as missing:
             ask()
         assert "sudo apt-get install apertium" in missing.value.remedy
+
+
+def test_a_line_comes_with_shorter_ways_to_say_it() -> None:
+    """Trimmed in the source and in the translation, ever shorter, each with its price and what it leaves out."""
+    said = "So, you know, the plants really need water, in order to grow 3 metres."
+    (line,) = translate(script(said), "es").lines
+    assert line.renderings
+    texts = [line.text, *(each.text for each in line.renderings)]
+    assert [len(text) for text in texts] == sorted({len(text) for text in texts}, reverse=True)
+    assert [each.cost for each in line.renderings] == sorted(each.cost for each in line.renderings)
+    assert all("3" in text and "metros" in text for text in texts)
+    assert any('"you know" in the source' in each.trimmed for each in line.renderings)
+    assert line.trimmed == ()
+
+
+def test_a_line_with_nothing_to_leave_out_has_no_other_rendering() -> None:
+    """Nor has one whose every trim would lose a negation or a number."""
+    lines = translate(script("The house is big.", "It is not really big.", "42"), "es").lines
+    assert [line.renderings for line in lines] == [(), (), ()]

@@ -252,14 +252,14 @@ def test_a_missing_apertium_is_named_with_its_package(monkeypatch: pytest.Monkey
 
 def test_a_line_comes_with_shorter_ways_to_say_it() -> None:
     """Trimmed in the source and in the translation, ever shorter, each with its price and what it leaves out."""
-    said = "So, you know, the plants really need water, in order to grow 3 metres."
+    said = "Okay, so we're going to take a look at the 3 leaves."
     (line,) = translate(script(said), "es").lines
     assert line.renderings
     texts = [line.text, *(each.text for each in line.renderings)]
     assert [len(text) for text in texts] == sorted({len(text) for text in texts}, reverse=True)
     assert [each.cost for each in line.renderings] == sorted(each.cost for each in line.renderings)
-    assert all("3" in text and "metros" in text for text in texts)
-    assert any('"you know" in the source' in each.trimmed for each in line.renderings)
+    assert all("3" in text and "hojas" in text for text in texts)
+    assert any('"take a look at" to "look at" in the source' in each.trimmed for each in line.renderings)
     assert line.trimmed == ()
 
 

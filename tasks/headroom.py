@@ -1,9 +1,8 @@
 """How far under its limit a true peak has to stay, because encoding lifts it.
 
 A lossy encoder leaves out what is not heard, and the peaks of what is left are higher. By how much was measured on
-dubbed speech in a quiet room, limited by 6, 14 and 20 dB, one and two channels, ffmpeg's encoders, up to 256 kb/s: AAC
-adds at most 0.7 dB at 128 kb/s and more, and up to 2.4 dB below; Opus up to 1.3 dB at 64 kb/s and 0.8 dB above; MP3 up
-to 0.8 dB.
+dubbed speech in a quiet room, limited by 6, 14 and 20 dB, one and two channels, at 64 to 192 kb/s: AAC as we encode it
+(`containers.AAC_OPTIONS`) adds a few tenths of a decibel, Opus up to 1.3 dB at 64 kb/s and 0.8 dB above, MP3 up to 0.8.
 """
 
 from __future__ import annotations
@@ -17,10 +16,10 @@ OTHERWISE = 0.8
 LOSSLESS = 0.1
 """Meters differ by so much."""
 
-_ENOUGH = {"aac": 128_000, "libopus": 96_000, "libmp3lame": 0}
+_ENOUGH = {"aac": 0, "libopus": 96_000, "libmp3lame": 0}
 """Bits a second, for up to two channels, from which an encoder adds little."""
 _LITTLE = {"aac": 0.8, "libopus": 0.9, "libmp3lame": 0.8}
-_MUCH = {"aac": 2.5, "libopus": 1.4, "libmp3lame": 0.8}
+_MUCH = {"aac": 0.8, "libopus": 1.4, "libmp3lame": 0.8}
 
 
 def headroom_of(media: Media, container: str) -> float:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO
 
 from manifests.spans import RATE
+from tasks.containers import AAC_OPTIONS
 from tasks.process import file_argument, run_program
 
 FRAME = 1024
@@ -114,7 +115,9 @@ def _encode(
     heard = heard.filter("atrim", **cut).filter("asetpts", "PTS-STARTPTS")
     if layout:
         heard = heard.filter("aformat", channel_layouts=layout)
-    output = ffmpeg.output(heard, file_argument(to), format="adts", **{"c:a": "aac", "b:a": bit_rate})
+    output = ffmpeg.output(
+        heard, file_argument(to), format="adts", **{"c:a": "aac", "b:a": bit_rate, **dict(AAC_OPTIONS)}
+    )
     run_program(["ffmpeg", "-v", "error", "-nostdin", "-y", *ffmpeg.get_args(output)], patience_s)
 
 

@@ -317,7 +317,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=5,
+    version=6,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -351,7 +351,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=5,
+        version=6,
         scope="lesson",
         needs=(
             "source",

@@ -3,8 +3,9 @@
     .venv/bin/python benchmarks/assembly.py [--lines 60 300] [--without open-dubbing] [--work DIR] [--json FILE]
 
 Each peer gets an environment of its own (uv, PyPI) and runs its own code from finished takes to the finished file
-(`benchmarks/peers/`). 60 lines are a talk of 272 s, 300 lines one of 1,372 s. The floor is ffmpeg's encoder alone, with
-as many samples, the same codec and bit rate: in one process as it always works, and in two halves side by side.
+(`benchmarks/peers/`). 60 lines are a talk of 272 s, 300 lines one of 1,372 s. The floor is ffmpeg's AAC encoder alone with
+as many samples at the same bit rate, as it comes (`of_floor`); told beside it are the same in two halves side by side,
+and with the coder that dubflow tells it to use.
 
 What is told of each: wall time, as multiple of the floor; CPU time; the largest process; seconds in which two takes
 sound at once; seconds of takes that are not played (pauses that were cut out of them count); takes played faster than
@@ -31,6 +32,8 @@ from pathlib import Path
 from typing import Any
 
 from prepared import Talk, talk
+
+from tasks.containers import AAC_OPTIONS
 
 SECONDS = {60: 272.0, 300: 1372.0}
 BIT_RATE = "128k"
@@ -72,15 +75,18 @@ def measured(command: list[str], log: Path) -> Run:
     return Run(time.monotonic() - started, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
-def floors(of: Talk, work: Path) -> tuple[Run, Run]:
-    """Encoding as much sound alone, in one process and in two halves side by side."""
+def floors(of: Talk, work: Path) -> tuple[Run, Run, Run]:
+    """Encoding as much sound alone: as ffmpeg does, in two halves side by side, and with dubflow's coder."""
 
-    def encode(number: int, *cut: str) -> list[str]:
+    def encode(number: int, *cut: str, coder: tuple[str, ...] = ()) -> list[str]:
         to = str(work / f"floor-{number}.m4a")
         sound = str(of.media.with_suffix(".wav"))
-        return ["ffmpeg", "-v", "error", "-y", "-nostdin", *cut, "-i", sound, "-c:a", "aac", "-b:a", BIT_RATE, to]
+        command = ["ffmpeg", "-v", "error", "-y", "-nostdin", *cut, "-i", sound, "-c:a", "aac", "-b:a", BIT_RATE]
+        return [*command, *coder, to]
 
     whole = measured(encode(0), work / "floor.log")
+    coder = tuple(word for name, value in AAC_OPTIONS for word in (f"-{name}", value))
+    own = measured(encode(3, coder=coder), work / "floor-3.log")
     half = str(of.seconds / 2)
     started = time.monotonic()
     with ThreadPoolExecutor(2) as pool:
@@ -91,7 +97,7 @@ def floors(of: Talk, work: Path) -> tuple[Run, Run]:
             )
         )
     both = Run(time.monotonic() - started, sum(run.cpu_s for run in halves), max(run.peak_mb for run in halves))
-    return whole, both
+    return whole, both, own
 
 
 def ours(of: Talk, work: Path) -> tuple[Run, Path, list[Played]]:
@@ -200,11 +206,12 @@ def compared(count: int, work: Path, peers: Iterable[str]) -> dict[str, Any]:
     folder.mkdir()
     for name in peers:
         environment(name, work)
-    whole, halves = floors(of, folder)
+    whole, halves, own = floors(of, folder)
     made = {"dubflow": ours(of, folder), **{name: peer(name, of, folder) for name in peers}}
     rows = {name: judged(run, out, placed, of, whole) for name, (run, out, placed) in made.items()}
     show(f"{count} lines, {of.seconds:g} s", rows)
     print(f"floor: {whole.wall_s:.1f} s ({whole.cpu_s:.1f} s CPU) in one process, {halves.wall_s:.1f} s in two halves")
+    print(f"with dubflow's coder, in one process: {own.wall_s:.1f} s ({own.cpu_s:.1f} s CPU)")
     for name in peers:
         print(f"dubflow is {made[name][0].wall_s / made['dubflow'][0].wall_s:.1f} times as fast as {name}")
     return {
@@ -212,6 +219,7 @@ def compared(count: int, work: Path, peers: Iterable[str]) -> dict[str, Any]:
         "seconds": of.seconds,
         "floor": asdict(whole),
         "floor_in_halves": asdict(halves),
+        "floor_with_our_coder": asdict(own),
         "systems": rows,
     }
 

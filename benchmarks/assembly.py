@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/assembly.py [--lines 60 300] [--without open-dubbing] [--work DIR] [--json FILE]
 
 Each peer gets an environment of its own (uv, PyPI) and runs its own code from finished takes to the finished file
-(`benchmarks/peers/`). 60 lines are a talk of 272 s, 300 lines one of 1,372 s. The floor is ffmpeg's AAC encoder alone with
-as many samples at the same bit rate, as it comes (`of_floor`); told beside it are the same in two halves side by side,
-and with the coder that dubflow tells it to use.
+(`benchmarks/peers/`). 60 lines are a talk of 272 s, 300 lines one of 1,372 s. The floor is ffmpeg's AAC encoder alone
+with as many samples at the same bit rate, as it comes (`of_floor`); told beside it: the same in two halves, and
+with the coder that dubflow tells it to use.
 
 What is told of each: wall time, as multiple of the floor; CPU time; the largest process; seconds in which two takes
 sound at once; seconds of takes that are not played (pauses that were cut out of them count); takes played faster than

@@ -137,8 +137,10 @@ class Delivery(Part):
         " weights), or the original lowered (`duck`); `auto` takes what lets no original voice through.",
     )
     ducking: Ducking = Field(default=Ducking(), description="How far and how fast the background gives way to the dub.")
-    subtitles: tuple[Literal["srt", "embedded"], ...] = Field(
-        default=("srt", "embedded"), description="Subtitles as a file beside the video, inside it, or both."
+    subtitles: tuple[Literal["srt", "vtt", "embedded", "forced", "sdh"], ...] = Field(
+        default=("srt", "embedded"),
+        description="Subtitles as files beside the video (`srt`, `vtt`) and inside it (`embedded`); in these ways also"
+        " `forced` ones, of what the dub leaves unspoken, and `sdh` ones, which name the speakers.",
     )
     disclosure: Disclosure = Field(
         default=Disclosure(), description="How the finished file says that its speech is synthetic."

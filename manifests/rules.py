@@ -131,6 +131,10 @@ def _limits(course: Course) -> Iterator[Fault]:
     for index, kind in enumerate(subtitles):
         if kind in subtitles[:index]:
             yield Fault(("delivery", "subtitles", index), f"`{kind}` is there twice.")
+    variants = [kind for kind in subtitles if kind in {"forced", "sdh"}]
+    if variants and not {"srt", "vtt", "embedded"}.intersection(subtitles):
+        message = f"`{variants[0]}` says which subtitles, not where they go; add `srt`, `vtt` or `embedded`."
+        yield Fault(("delivery", "subtitles", subtitles.index(variants[0])), message)
     disclosure = course.delivery.disclosure
     if disclosure.reason is None or not disclosure.reason.strip():
         for name in disclosure.switched_off:

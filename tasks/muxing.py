@@ -14,12 +14,14 @@ from manifests.spans import RATE
 from tasks.appearing import no_space
 from tasks.containers import Container
 from tasks.media import Media
+from tasks.mp4_tracks import set_subtitles
 from tasks.process import ProgramFailed, file_argument, run_program
 from tasks.tracks import (
     Dub,
     dubbed,
     embedded_subtitles,
     extracted_covers,
+    holds_subtitles,
     image_type,
     kept,
     kept_attachments,
@@ -47,11 +49,12 @@ def mux(
     import ffmpeg
 
     origin = ffmpeg.input(file_argument(source), fflags="+genpts")
+    added = list(embedded_subtitles(dubs, scratch, container, notes)) if embedded else []
     tracks = [
         *kept(source, origin, media, container, notes),
         *dubbed(dubs, media.dubbed, container, scratch, cores),
         *kept_subtitles(origin, media, container, notes),
-        *(embedded_subtitles(dubs, scratch, container, notes) if embedded else ()),
+        *added,
         *kept_covers(origin, media, container, notes),
         *kept_attachments(origin, media, container, notes),
     ]
@@ -93,6 +96,9 @@ def mux(
             ["ffmpeg", "-v", "error", "-nostdin", "-y", *arguments, *repeated, name],
             1200 + 2 * media.duration / RATE,
         )
+        if container.family == "mp4":
+            own = [stream for stream in media.of_kind("subtitle") if holds_subtitles(container, stream)]
+            set_subtitles(draft, [*("default" in stream.dispositions for stream in own), *(False for _ in added)])
     except ProgramFailed as error:
         raise no_space(draft.parent, error.complaint) or StageFailed(
             f"{container.suffix[1:]} could not be written: {error.complaint}.",

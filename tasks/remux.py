@@ -6,7 +6,7 @@ flushed to the disk and renamed. What the container cannot hold is named in the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -29,7 +29,8 @@ from tasks.mix import Mix
 from tasks.muxing import mux
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
-from tasks.subtitles import cues, to_srt
+from tasks.subtitle_kinds import Kind, forced, sdh
+from tasks.subtitles import Cue, cues, to_srt, to_vtt, too_fast
 from tasks.tracks import Dub
 from voiceclone.chain import fingerprint, signer
 from voiceclone.credentials import SIDECAR, Claim, sidecar
@@ -118,10 +119,11 @@ def remux(
 ) -> Delivery:
     """Write a finished file, and its subtitles beside it.
 
-    `stem` is the file's path without its suffix; `<stem>.srt` gets the first dub's subtitles. The first dub is the
-    default track. `tags` join the source's own; `seal` signs the file when nothing else is to be written, and its
-    digest is taken after that. Raises StoreError where the folder cannot be written or a name is that of one of the
-    `inputs` or the source, MediaError where the container cannot hold the picture or that many languages.
+    `stem` is the file's path without its suffix; `<stem>.srt` and `<stem>.vtt`, where they are asked for, get the first
+    dub's subtitles, `<stem>.forced.srt` and so on their further kinds. The first dub is the default track. `tags` join
+    the source's own; `seal` signs the file when nothing else is to be written, and its digest is taken after that.
+    Raises StoreError where the folder cannot be written or a name is that of one of the `inputs` or the source,
+    MediaError where the container cannot hold the picture or that many languages.
     """
     kind, note = chosen(media, container)
     if len(dubs) > 1 and not kind.holds_many:
@@ -129,19 +131,25 @@ def remux(
             f"{kind.suffix[1:]} holds one audio track, not {len(dubs)} languages.",
             remedy="Set `delivery: {container: mkv}` for a file with several.",
         )
-    out, beside = (Path(f"{stem}{suffix}") for suffix in (kind.suffix, ".srt"))
+    out = Path(f"{stem}{kind.suffix}")
+    beside = {Path(f"{stem}{ending}"): text for ending, text in _texts(dubs[0], subtitles)}
     statement = sidecar(out)
-    refuse_to_overwrite((out, beside, statement), (source, *inputs))
+    refuse_to_overwrite((out, *beside, statement), (source, *inputs))
     notes = [note] if note else []
     beside_sha256: dict[str, str] = {}
     with appearing(out) as draft:
         mux(source, media, dubs, draft, scratch, kind, "embedded" in subtitles, notes, tags, cores)
         made = _checked(draft, out, media)
         notes += _lost(media, made)
-        if "srt" in subtitles:
-            with appearing(beside) as text, explained(beside.parent):
-                text.write_text(to_srt(dubs[0].subtitles), encoding="utf-8")
-            beside_sha256[str(beside)] = file_sha256(beside)
+        notes += [
+            f"{count} subtitles in {dub.language} stand too briefly to be read at ease: the voice is as fast"
+            for dub in dubs
+            if (count := too_fast(dub.subtitles, dub.language))
+        ]
+        for path, content in beside.items():
+            with appearing(path) as text, explained(path.parent):
+                text.write_text(content, encoding="utf-8")
+            beside_sha256[str(path)] = file_sha256(path)
         with explained(out.parent):
             sealed = seal(draft, kind.suffix) if seal else None
             statement.unlink(missing_ok=True)  # an earlier file's would call this one altered
@@ -152,6 +160,16 @@ def remux(
             text.write_bytes(sealed)
         credentials[str(statement)] = file_sha256(statement)
     return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, credentials, tuple(notes))
+
+
+FORMATS = {"srt": to_srt, "vtt": to_vtt}
+
+
+def _texts(dub: Dub, subtitles: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Endings and contents of the subtitle files beside a finished file."""
+    for ending, write in FORMATS.items():
+        for kind, shown in dub.shown.items() if ending in subtitles else ():
+            yield f".{ending}" if kind == "full" else f".{kind}.{ending}", write(shown)
 
 
 def holds_many(media: Media, container: str) -> bool:
@@ -226,15 +244,22 @@ def _dub(params: Params, language: str, inputs: Mapping[str, Path], of: str = ""
     spoken = load(Timeline, inputs[f"{of}place/timeline.json"])
     told = load(Mix, inputs[f"{of}mix/mix.json"]).announcement
     speaks = bool(spoken.placements)
-    shown = cues(
-        held_script(load(Script, inputs["transcribe/script.json"]), spoken.holds),
-        load(Lines, inputs[f"{of}synthesize/lines.json"]),
-        spoken,
-        frame_rate=load(Media, inputs["split/media.json"]).frame_rate,
-        disclosure=disclosure.sentence(language) if speaks and params.disclosed else "",
-        announced=told.span if told else None,
-    )
-    return Dub(language, inputs[f"{of}mix/dub.flac"], shown, speaks)
+    script = held_script(load(Script, inputs["transcribe/script.json"]), spoken.holds)
+    lines = load(Lines, inputs[f"{of}synthesize/lines.json"])
+    frame_rate = load(Media, inputs["split/media.json"]).frame_rate
+    said = disclosure.sentence(language) if speaks and params.disclosed else ""
+
+    def shown(lines: Lines) -> tuple[Cue, ...]:
+        span = told.span if told else None
+        return cues(script, lines, spoken, frame_rate=frame_rate, disclosure=said, announced=span)
+
+    variants: dict[Kind, tuple[Cue, ...]] = {}
+    if "forced" in params.subtitles:
+        variants["forced"] = shown(forced(lines, spoken))
+    if "sdh" in params.subtitles:
+        voices = load(Casting, inputs[f"{of}clone/casting.json"]).voices
+        variants["sdh"] = shown(sdh(script, lines, {label: voice.person or "" for label, voice in voices.items()}))
+    return Dub(language, inputs[f"{of}mix/dub.flac"], shown(lines), speaks, variants)
 
 
 def _deliver(
@@ -258,7 +283,8 @@ def _deliver(
 
     out = Path(params.out)
     kind, _ = chosen(media, params.container)
-    beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, ".srt", f"{kind.suffix}{SIDECAR}"))
+    texts = (ending for dub in dubs[:1] for ending, _ in _texts(dub, subtitles))
+    beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, *texts, f"{kind.suffix}{SIDECAR}"))
     refuse_to_overwrite(tuple(beneath), (source, *map(Path, params.inputs)))
     delivery = remux(
         *shown,
@@ -317,7 +343,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=6,
+    version=7,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -340,7 +366,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
 
     def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         dubs = [_dub(params, language, inputs, of=f"{language}:") for language in languages]
-        embedded = tuple(way for way in params.subtitles if way == "embedded")
+        embedded = tuple(way for way in params.subtitles if way not in FORMATS)
         consents = dict.fromkeys(
             consent
             for language in languages
@@ -351,7 +377,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=6,
+        version=7,
         scope="lesson",
         needs=(
             "source",

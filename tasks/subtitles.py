@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from unicodedata import bidirectional
 
 from manifests import emphasis
 from manifests.script import Lines, Script
@@ -22,7 +23,9 @@ LONGEST = samples(7.0)
 SQUEEZED = samples(0.4)
 """From one start to the next where there is no room for more."""
 READING_SPEED = 17.0
-"""Characters a second that adults read at ease; a cue with more stays a little longer where there is room."""
+READING_SPEEDS = {"ar": 20.0, "en": 20.0, "hi": 22.0, "ja": 4.0, "ko": 12.0, "zh": 9.0}
+"""Characters a second that adults read at ease (Netflix' guides), where it is not 17; a cue with more stays a little
+longer where there is room."""
 LINGER = samples(0.5)
 TOGETHER = samples(0.5)
 """Two lines that overlap by more than this, or by half of the shorter one, are simultaneous and share a cue."""
@@ -33,6 +36,9 @@ DASH = "- "
 ROW = 42
 ROWS = {"ja": 23, "ko": 16, "zh": 16, "th": 35}
 """Characters a row, where a language's script is denser than 42 allow."""
+RIGHT_TO_LEFT = frozenset({"ar", "ckb", "dv", "fa", "he", "ps", "sd", "ug", "ur", "yi"})
+MARK = "\u200f"
+"""Right-to-left mark: keeps a row's direction, and the place of its punctuation, where it begins or ends in Latin."""
 UNSPACED = frozenset({"ja", "zh", "th"})
 
 LEADING = {
@@ -111,7 +117,8 @@ def cues(
     pieces: list[_Piece] = []
     for number, (span, text) in enumerate(spoken):
         pieces.extend(setting.divided(number, span, text, rows=1 if number in together else 2))
-    return _laid_out(setting.shown(pieces, together), timeline.length, setting.gap)
+    shown_cues = _laid_out(setting.shown(pieces, together), timeline.length, setting)
+    return tuple(replace(cue, rows=tuple(map(_marked, cue.rows))) for cue in shown_cues) if setting.rtl else shown_cues
 
 
 def to_srt(shown: Iterable[Cue]) -> str:
@@ -141,6 +148,20 @@ def _stamp(at: int, point: str) -> str:
     return f"{whole // 3600:02}:{whole // 60 % 60:02}:{whole % 60:02}{point}{rest:03}"
 
 
+def _marked(row: str) -> str:
+    """A row of a right-to-left script with marks where a player would take it for another direction."""
+    strong = [kind for character in row if (kind := bidirectional(character)) in {"L", "R", "AL", "EN"}]
+    before = MARK if strong and strong[0] in {"L", "EN"} else ""
+    after = MARK if strong and strong[-1] in {"L", "EN"} and bidirectional(row[-1]) not in {"L", "R", "AL"} else ""
+    return f"{before}{row}{after}"
+
+
+def too_fast(shown: Iterable[Cue], language: str) -> int:
+    """How many cues are shown too briefly to be read at ease."""
+    speed = READING_SPEEDS.get(language.lower().split("-", maxsplit=1)[0], READING_SPEED)
+    return sum(sum(map(len, cue.rows)) * RATE > speed * cue.span.length * 1.05 for cue in shown)
+
+
 def _simultaneous(spans: Sequence[Span]) -> frozenset[int]:
     """Numbers of the spans (in order of start) that sound at the same time as another one."""
     found: set[int] = set()
@@ -165,13 +186,17 @@ class _Setting:
     articles: frozenset[str]
     gap: int
     """Samples between cues: two frames."""
+    speed: float
+    """Characters a second."""
+    rtl: bool
 
     @classmethod
     def of(cls, language: str, gap: int) -> _Setting:
         base = language.lower().split("-")[0]
         space = "" if base in UNSPACED else " "
         leading, articles = (frozenset(table.get(base, "").split()) for table in (LEADING, ARTICLES))
-        return cls(ROWS.get(base, ROW), space, leading, articles, gap)
+        speed = READING_SPEEDS.get(base, READING_SPEED)
+        return cls(ROWS.get(base, ROW), space, leading, articles, gap, speed, base in RIGHT_TO_LEFT)
 
     def divided(self, line: int, span: Span, text: str, rows: int) -> list[_Piece]:
         """A line in as many pieces as its length and its time want, each with its share of the time."""
@@ -299,7 +324,7 @@ class _Setting:
         return 0.2 if after in self.leading else 0.5
 
 
-def _laid_out(shown: list[Cue], length: int, gap: int) -> tuple[Cue, ...]:
+def _laid_out(shown: list[Cue], length: int, setting: _Setting) -> tuple[Cue, ...]:
     """Cues moved apart so that none overlaps the next, and given the time to be read where there is room."""
     if not shown:
         return ()
@@ -314,9 +339,9 @@ def _laid_out(shown: list[Cue], length: int, gap: int) -> tuple[Cue, ...]:
     out: list[Cue] = []
     for number, (cue, start) in enumerate(zip(shown, starts, strict=True)):
         last = number + 1 == len(shown)
-        room = (length if last else starts[number + 1] - min(gap, least // 2)) - start
+        room = (length if last else starts[number + 1] - min(setting.gap, least // 2)) - start
         wanted = max(cue.span.end - start, SHORTEST)
-        readable = round(sum(map(len, cue.rows)) / READING_SPEED * RATE)
+        readable = round(sum(map(len, cue.rows)) / setting.speed * RATE)
         wanted = max(wanted, min(readable, wanted + LINGER))
         out.append(replace(cue, span=Span(start, start + max(1, min(wanted, LONGEST, room)))))
     return tuple(out)

@@ -19,7 +19,11 @@ from tasks.containers import TEXT_SUBTITLES, Container, Encoding, encoding
 from tasks.joined_aac import encode
 from tasks.media import PROBE_TIMEOUT_S, Media, MediaStream, probe
 from tasks.process import file_argument, run_program
+from tasks.subtitle_kinds import Kind
 from tasks.subtitles import Cue, to_srt
+
+TITLED: Mapping[Kind, str] = {"full": "", "forced": " (forced)", "sdh": " (SDH)"}
+DISPOSITIONS: Mapping[Kind, str] = {"full": "0", "forced": "forced", "sdh": "hearing_impaired"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +36,17 @@ class Dub:
     subtitles: tuple[Cue, ...]
     speaks: bool = True
     """Whether anything in it is synthetic; a lesson in which nobody speaks keeps its own sound."""
+    variants: Mapping[Kind, tuple[Cue, ...]] = field(default_factory=dict[Kind, tuple[Cue, ...]])
+    """Further kinds of subtitles that are asked for: what is not spoken (`forced`), and for the deaf (`sdh`)."""
 
     @property
     def title(self) -> str:
         return f"{own_name(self.language)} (dub)"
+
+    @property
+    def shown(self) -> Mapping[Kind, tuple[Cue, ...]]:
+        """All kinds of subtitles, the full ones first."""
+        return {"full": self.subtitles, **self.variants}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +131,13 @@ def _encoder(how: Encoding) -> dict[str, str | int]:
     return options
 
 
+def holds_subtitles(container: Container, stream: MediaStream) -> bool:
+    """Whether a subtitle stream of the source goes into the container, as it is or written anew."""
+    return bool(container.subtitles.match(stream.codec)) or bool(
+        container.subtitle_codec and stream.codec in TEXT_SUBTITLES
+    )
+
+
 def kept_subtitles(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[Track]:
     for stream in media.of_kind("subtitle"):
         if container.subtitles.match(stream.codec):
@@ -137,15 +155,16 @@ def embedded_subtitles(dubs: Sequence[Dub], scratch: Path, container: Container,
         notes.append(f"{container.suffix[1:]} holds no subtitles: they lie beside it only")
         return
     for dub in dubs:
-        if not dub.subtitles:
-            continue
-        text = scratch / f"subtitles.{dub.language}.srt"
-        text.write_text(to_srt(dub.subtitles), encoding="utf-8")
-        tags = {"language": iso_639_2(dub.language), "title": own_name(dub.language)}
-        if container.family == "mp4":
-            tags["handler_name"] = tags["title"]
-        node = ffmpeg.input(file_argument(text), format="srt", sub_charenc="UTF-8")["s:0"]
-        yield Track(node, {"c": container.subtitle_codec}, "0", tags)
+        for kind, shown in dub.shown.items():
+            if not shown:
+                continue
+            text = scratch / f"subtitles.{dub.language}.{kind}.srt"
+            text.write_text(to_srt(shown), encoding="utf-8")
+            tags = {"language": iso_639_2(dub.language), "title": own_name(dub.language) + TITLED[kind]}
+            if container.family == "mp4":
+                tags["handler_name"] = tags["title"]
+            node = ffmpeg.input(file_argument(text), format="srt", sub_charenc="UTF-8")["s:0"]
+            yield Track(node, {"c": container.subtitle_codec}, DISPOSITIONS[kind], tags)
 
 
 def kept_covers(origin: Any, media: Media, container: Container, notes: list[str]) -> Iterator[Track]:

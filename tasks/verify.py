@@ -342,7 +342,8 @@ def _watermark_score(evidence: Evidence, finished: Path, made: Media, track: int
 
 def _shown(subtitles: Path, language: str) -> bool:
     """Whether the first cues say so, alone or in one row of each of the cues that they share with the first line."""
-    first_cues = [cue.splitlines()[2:] for cue in subtitles.read_text(encoding="utf-8").split("\n\n")[:4]]
+    texts = (cue.partition("-->")[2].splitlines()[1:] for cue in subtitles.read_text(encoding="utf-8").split("\n\n"))
+    first_cues = [rows for rows in texts if rows][:4]
     alone = "".join(row for cue in first_cues for row in cue)
     shared = product(*(cue or [""] for cue in first_cues))
     return says_so(alone, language) or any(says_so("".join(rows), language) for rows in shared)

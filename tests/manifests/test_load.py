@@ -61,8 +61,12 @@ def test_a_small_manifest_has_the_documented_defaults(tmp_path: Path) -> None:
         (HEAD + "source: en\n" + LESSONS, ["3: unknown key `source`; did you mean `source_language`?"]),
         (HEAD + "delivery: {subtitles: [srt, srt]}\n" + LESSONS, ["3: `srt` is there twice."]),
         (
-            HEAD + "delivery: {subtitles: [srt, vtt]}\n" + LESSONS,
-            ["3: `subtitles` is `vtt`; known: `srt`, `embedded`."],
+            HEAD + "delivery: {subtitles: [srt, ttml]}\n" + LESSONS,
+            ["3: `subtitles` is `ttml`; known: `srt`, `vtt`, `embedded`, `forced`, `sdh`."],
+        ),
+        (
+            HEAD + "delivery: {subtitles: [sdh]}\n" + LESSONS,
+            ["3: `sdh` says which subtitles, not where they go; add `srt`, `vtt` or `embedded`."],
         ),
         (HEAD + "captions: x\n" + LESSONS, ["3: `captions` does not belong here; it stands in a lesson."]),
         (

@@ -378,6 +378,7 @@ def test_a_lesson_without_speech_is_done_without_lines(source: Path, tmp_path: P
     target = Target(source, tmp_path, heard=(), timeline=replace(TIMELINE, placements=()))
     silent = Script("en", (), unrecognized=(Span.of_seconds(2, 3.5),))
     dump(silent, target.inputs["transcribe/script.json"])
+    dump(Lines("es", ()), target.inputs["synthesize/lines.json"])
     record = target.record()
     assert (record.state, record.lines, record.problems) == ("done", (), ())
     assert record.timing.overlap_s == 0

@@ -15,7 +15,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, get_args
 
-from manifests import approvals, emphasis
+from manifests import approvals
 from manifests.approvals import Approval
 from manifests.errors import StageFailed, StoreError
 from manifests.languages import iso_639_2
@@ -27,25 +27,19 @@ from manifests.record import (
     Disclosure,
     EngineUsed,
     Held,
-    LineTake,
-    LineVoice,
     Loudness,
     Output,
-    Placed,
     Problem,
     Record,
-    RecordLine,
-    Said,
     Source,
     StageRun,
     Stream,
-    Text,
 )
-from manifests.script import Casting, Line, Lines, Script, Utterance, Voice, load
+from manifests.script import Casting, Lines, Script, load
 from manifests.shelves import REVIEW, shelf
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
-from manifests.timeline import Placement, Take, Takes, Timeline
+from manifests.timeline import Takes, Timeline
 from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
 from tasks.gates import Gates, Measured, failed
@@ -54,6 +48,7 @@ from tasks.holding import held_script
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
 from tasks.mix_record import announced, mix_notes, mixing
+from tasks.record_lines import in_order, record_lines
 from tasks.releasing import covers, find_delivered, settle
 from tasks.remux import Delivery
 from tasks.stage import Made, Stage, Workbench, digest
@@ -170,7 +165,7 @@ def examine(
     heard = hear(finished, track, _audio(made)[track].channels, timeout_s=600 + made.duration / RATE)
     check_length(replace(evidence.media, duration=evidence.timeline.length), made, heard)
     disclosed = disclosure(params, evidence, finished, made, track, heard)
-    lines = tuple(record_lines(evidence))
+    lines = tuple(record_lines(evidence.script, evidence.lines, evidence.casting, evidence.takes, evidence.timeline))
     problems = tuple(find_problems(evidence, heard, params.hard_max))
     return Record(
         schema=SCHEMA_VERSION,
@@ -256,7 +251,7 @@ def find_problems(evidence: Evidence, heard: Heard, hard_max: float) -> Iterator
     takes = {take.line for take in evidence.takes.takes}
     lacks = {lost.line: lost.lacks_s for lost in evidence.timeline.unplaced}
     placed = {placement.line: placement.span for placement in evidence.timeline.placements}
-    for utterance in _in_order(evidence.script):
+    for utterance in in_order(evidence.script):
         name = utterance.id
         if name not in takes and (name not in texts or not texts[name].text.strip()):
             yield Problem(line=name, stage="translate", message="has no text in the target language.")
@@ -271,45 +266,6 @@ def find_problems(evidence: Evidence, heard: Heard, hard_max: float) -> Iterator
             yield Problem(line=name, stage="place", message="was not placed.")
         elif (level := heard.level(placed[name])) < AUDIBLE_DBFS:
             yield Problem(line=name, stage="mix", message=f"cannot be heard in the finished file ({level:.0f} dBFS).")
-
-
-def record_lines(evidence: Evidence) -> Iterator[RecordLine]:
-    """The lines in order of the source's starts. Raises StageFailed for a speaker whom no voice was given."""
-    texts = {line.id: line for line in evidence.lines.lines}
-    takes = {take.line: take for take in evidence.takes.takes}
-    placements = {placement.line: placement for placement in evidence.timeline.placements}
-    for utterance in _in_order(evidence.script):
-        line = texts.get(utterance.id, Line(utterance.id, ""))
-        take = takes.get(utterance.id)
-        placement = placements.get(utterance.id)
-        voice = take.voice if take else evidence.casting.voices.get(utterance.speaker)
-        if voice is None:
-            raise StageFailed(f"{utterance.speaker} has no voice.", line=utterance.id)
-        yield RecordLine(
-            id=utterance.id,
-            speaker=utterance.speaker,
-            source=Said(
-                start=utterance.span.start_s,
-                end=utterance.span.end_s,
-                text=utterance.text,
-                confidence=round(utterance.confidence, 4),
-            ),
-            text=Text(
-                value=emphasis.plain(line.text),
-                emphasis=emphasis.words(line.text) or None,
-                origin=line.origin,
-                checks=line.checks,
-                trimmed=line.trimmed or None,
-            ),
-            voice=_voice(voice),
-            take=_take(take) if take else None,
-            placed=_placed(placement) if placement else None,
-            flags=(
-                *utterance.flags,
-                *(placement.flags if placement else ()),
-                *(f"`{name}` needs a cloned voice" for name in (take.beyond if take else ())),
-            ),
-        )
 
 
 def disclosure(params: Params, evidence: Evidence, finished: Path, made: Media, track: int, heard: Heard) -> Disclosure:
@@ -401,40 +357,6 @@ def _streams(made: Media, track: int) -> Iterator[Stream]:
 
 def _audio(made: Media) -> tuple[MediaStream, ...]:
     return made.of_kind("audio")
-
-
-def _in_order(script: Script) -> list[Utterance]:
-    return sorted(script.utterances, key=lambda utterance: utterance.span.start)
-
-
-def _placed(placement: Placement) -> Placed:
-    return Placed(
-        start=placement.span.start_s,
-        end=placement.span.end_s,
-        rate=round(placement.rate, 6),
-        anchor=None if placement.anchor is None else seconds(placement.anchor),
-    )
-
-
-def _voice(voice: Voice) -> LineVoice:
-    return LineVoice(
-        kind=voice.kind,
-        person=voice.person,
-        consent=voice.consent,
-        reason=voice.reason,
-        engine=voice.engine,
-        name=voice.name,
-        seed=voice.seed,
-        similarity=voice.similarity,
-    )
-
-
-def _take(take: Take) -> LineTake:
-    return LineTake(
-        default_seconds=seconds(take.default_length),
-        engine_rate=take.engine_rate,
-        natural_seconds=seconds(take.length),
-    )
 
 
 def _engines(history: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[StageName, EngineUsed]]:

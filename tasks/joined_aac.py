@@ -9,7 +9,8 @@ such place, or the windows of some channels could only be known by decoding (mor
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Iterator, MutableSequence, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
@@ -37,6 +38,9 @@ over two frames."""
 
 _ADTS_HEADER = 7
 _LONG = 0
+Index = MutableSequence[int]
+"""Where each frame of a piece begins, and behind them where the last one ends."""
+
 _SINGLE, _PAIR = 0, 1
 
 
@@ -92,7 +96,7 @@ def encode(sound: Path, to: Path, *, bit_rate: int, layout: str | None, cores: i
         files = list(pool.map(encoded, range(pieces)))
     indices = [_index(file) for file in files]
     joins = [_join(files, indices, spans, number, around=starts[number]) for number in range(1, pieces)]
-    if None in joins or spans[-1][0] + len(indices[-1]) < total:
+    if None in joins or spans[-1][0] + len(indices[-1]) - 1 < total:
         return None
     edges = [0, *(join for join in joins if join is not None), total]
     with to.open("wb") as out:
@@ -121,21 +125,24 @@ def _encode(
     run_program(["ffmpeg", "-v", "error", "-nostdin", "-y", *ffmpeg.get_args(output)], patience_s)
 
 
-def _index(file: Path) -> list[tuple[int, int]]:
-    """Where the frames of an ADTS file begin and how long they are, headers included (ISO/IEC 13818-7, 6.2)."""
-    frames: list[tuple[int, int]] = []
-    data = file.read_bytes()
+def _index(file: Path) -> Index:
+    """Where the frames of an ADTS file begin, headers included (ISO/IEC 13818-7, 6.2), and where the last one ends."""
+    starts = array("q")
+    size = file.stat().st_size
     at = 0
-    while at + _ADTS_HEADER <= len(data):
-        length = (data[at + 3] & 3) << 11 | data[at + 4] << 3 | data[at + 5] >> 5
-        frames.append((at, length))
-        at += max(length, _ADTS_HEADER)
-    return frames
+    with file.open("rb", buffering=1 << 20) as data:
+        while at + _ADTS_HEADER <= size:
+            starts.append(at)
+            data.seek(at)
+            head = data.read(_ADTS_HEADER)
+            at += max((head[3] & 3) << 11 | head[4] << 3 | head[5] >> 5, _ADTS_HEADER)
+    starts.append(at)
+    return starts
 
 
 def _join(
     files: Sequence[Path],
-    indices: Sequence[Sequence[tuple[int, int]]],
+    indices: Sequence[Index],
     spans: Sequence[tuple[int, int | None]],
     number: int,
     around: int,
@@ -146,11 +153,11 @@ def _join(
 
         def read(file: IO[bytes], piece: int, frame: int) -> bytes:
             at = frame - spans[piece][0]
-            if not 0 <= at < len(indices[piece]):
+            if not 0 <= at < len(indices[piece]) - 1:
                 return b""
-            start, length = indices[piece][at]
+            start, end = indices[piece][at : at + 2]
             file.seek(start + _ADTS_HEADER)
-            return file.read(length - _ADTS_HEADER)
+            return file.read(end - start - _ADTS_HEADER)
 
         def fits(frame: int) -> bool:
             windows = {
@@ -197,9 +204,9 @@ def _taken(bits: Iterator[int], count: int) -> Iterator[int]:
     yield value
 
 
-def _copy(file: Path, index: Sequence[tuple[int, int]], first: int, last: int, out: IO[bytes]) -> None:
+def _copy(file: Path, index: Index, first: int, last: int, out: IO[bytes]) -> None:
     """Frames `first` to before `last` of a piece, as they are: they lie one behind the other."""
-    start, end = index[first][0], index[last - 1][0] + index[last - 1][1]
+    start, end = index[first], index[last]
     with file.open("rb") as piece:
         piece.seek(start)
         while start < end and (block := piece.read(min(1 << 20, end - start))):

@@ -379,7 +379,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="mix",
-    version=5,
+    version=6,
     scope="target",
     needs=(
         "split/media.json",

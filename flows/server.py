@@ -8,6 +8,7 @@ load, and so that it goes when we go, however we go: a run that is killed leaves
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -18,7 +19,10 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-from manifests.errors import EngineUnavailable
+from manifests.errors import EngineUnavailable, StoreError
+
+LEAST_BYTES = 4_000_000
+"""A server's empty database takes as much; one that did not start with less to spare had no room."""
 
 START_LIMIT_S = 90
 """A first start makes the database; on a busy machine that takes its time."""
@@ -91,6 +95,11 @@ def _wait(server: subprocess.Popen[bytes], url: str, home: Path) -> None:
                     return
         except (urllib.error.URLError, ConnectionError, TimeoutError):
             time.sleep(0.05)
+    if shutil.disk_usage(home).free < LEAST_BYTES:
+        raise StoreError(
+            f"no space is left for the workspace {home.parent}.",
+            remedy="Free some space, or choose another folder with --workspace.",
+        )
     raise EngineUnavailable(
         f"the Prefect server of this run did not start; its log is {home / 'server.log'}.",
         remedy="Look there, or name a running server in PREFECT_API_URL.",

@@ -178,7 +178,7 @@ def test_an_output_folder_that_cannot_be_written_is_named(odd, dub):
     ran = dub("run", manifest, "--out", "/sys/dubbed", "--json")
     assert ran.code == 3, ran.err
     (problem,) = ran.json["targets"][0]["problems"]
-    assert problem["message"].startswith("cannot write into /sys/dubbed/sealed: ")
+    assert problem["message"].startswith("cannot write into /sys/dubbed/review/sealed: ")
     assert problem["message"].endswith("Make it writable, or choose another folder with --out.")
     steps = dub("plan", manifest, "--json").json["targets"][0]["stages"]
     assert [name for name, step in steps.items() if step["state"] != "cached"] == ["remux", "verify"]

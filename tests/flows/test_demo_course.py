@@ -77,14 +77,14 @@ def test_the_picture_is_copied_bit_for_bit(demo):
 
 
 def test_each_file_tells_players_its_languages(demo):
-    """The original is kept, the dub is tagged and the default, the subtitles are tagged (mp4 always enables one)."""
+    """The original is kept, the dub is tagged and the default, the subtitles are tagged and shown to nobody unasked."""
     folder = demo[0] / "out/demo"
     assert tracks(folder / "lesson-01-water.es.mp4") == [
-        ("video", None, True), ("audio", "eng", False), ("audio", "spa", True), ("subtitle", "spa", True),
+        ("video", None, True), ("audio", "eng", False), ("audio", "spa", True), ("subtitle", "spa", False),
     ]  # fmt: skip
     assert tracks(folder / "lesson-01-water.multi.mp4") == [
         ("video", None, True), ("audio", "eng", False), ("audio", "spa", True), ("audio", "cat", False),
-        ("subtitle", "spa", True), ("subtitle", "cat", False),
+        ("subtitle", "spa", False), ("subtitle", "cat", False),
     ]  # fmt: skip
 
 

@@ -178,7 +178,7 @@ def test_a_run_that_is_killed_goes_on_where_it_was(undisturbed, lecture, dub, tm
     moments: list[tuple[str, Callable[[Run], bool]]] = [
         ("  diarize  ", lambda run: any("spawn_main" in command for command in run.processes().values())),
         ("  place  ", lambda run: any((lesson.folder / ".dub/store/tmp").glob("*/*"))),
-        ("  mix  ", lambda run: any(lesson.out.glob(".*.part"))),
+        ("  mix  ", lambda run: any(lesson.out.parent.rglob(".*.part"))),
     ]
     for line, begun in moments:
         run = lesson.start()

@@ -35,6 +35,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.exc import OperationalError
 
 from manifests.errors import StoreError
 from manifests.store import Commit
@@ -171,11 +172,17 @@ class Ledger:
                 )
 
     def record(self, row: TargetRow) -> None:
-        """Write where a target stands, over what was said before."""
+        """Write where a target stands, over what was said before. Raises StoreError where the disk takes nothing."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
-        with self._engine.begin() as connection:
-            connection.execute(_this_target(row.course, row.lesson, row.language))
-            connection.execute(insert(_targets).values(**values))
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(_this_target(row.course, row.lesson, row.language))
+                connection.execute(insert(_targets).values(**values))
+        except OperationalError as error:
+            raise StoreError(
+                f"cannot write the ledger {self._engine.url.database}: {error.orig}.",
+                remedy="Free some space, or choose another folder with --workspace.",
+            ) from error
 
     def drop(self, course: str, lesson: str, language: str) -> None:
         """Forget a target: it is no longer wanted, or no longer in trouble."""

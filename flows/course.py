@@ -12,13 +12,16 @@ from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.standing import unfinished
 from flows.wanted import Wanted, wanted
-from manifests.errors import DubError, StageFailed
+from manifests.errors import DubError, LedgerError, StageFailed
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 
 
 @flow(name="dub-course", flow_run_name="{course}", validate_parameters=False)
 def dub_course(order: Order, course: str) -> None:
-    """Bring the course up to date as ordered. Raises Incomplete when a target did not finish."""
+    """Bring the course up to date as ordered.
+
+    Raises Incomplete when a target did not finish and the ledger says why, LedgerError where the ledger cannot say it.
+    """
     lessons = wanted(order).lessons
     gather_people(order, lessons)
     at_once = max(1, min(order.cores, len(lessons)))
@@ -36,6 +39,9 @@ def dub_course(order: Order, course: str) -> None:
         if isinstance(outcome, Exception):
             broken.append(item.job.name)
             _explain(order, item, outcome)
+    for outcome in outcomes:
+        if isinstance(outcome, LedgerError):
+            raise outcome
     if broken:
         raise Incomplete(f"{course}: {len(broken)} of {len(lessons)} lessons did not finish: {', '.join(broken)}")
 

@@ -9,7 +9,7 @@ from flows.side_by_side import side_by_side
 from flows.stages import run_stages, workspace
 from flows.standing import unfinished
 from flows.target import dub_target
-from manifests.errors import DubError
+from manifests.errors import DubError, LedgerError
 from manifests.model import Job
 from manifests.shelves import put_away
 from tasks.perform import Products
@@ -41,8 +41,8 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
     )
     broken = [language for language, outcome in zip(languages, outcomes, strict=True) if isinstance(outcome, Exception)]
     for outcome in outcomes:
-        if isinstance(outcome, Exception) and not isinstance(outcome, DubError):
-            raise outcome
+        if isinstance(outcome, LedgerError) or (isinstance(outcome, Exception) and not isinstance(outcome, DubError)):
+            raise outcome  # the ledger does not tell of it
     _join_languages(order, job, products, cores)
     if broken:
         raise Incomplete(f"{job.name}: {', '.join(broken)} did not finish")

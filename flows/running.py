@@ -19,7 +19,7 @@ from flows.progress import watching
 from flows.server import api
 from flows.standing import INTERRUPTED, as_json, exit_code, finished, print_rows
 from flows.wanted import Selection, manifest_path, wanted
-from manifests.errors import InputError
+from manifests.errors import InputError, StageFailed
 from manifests.ledger import TargetRow
 from manifests.model import Stage
 from manifests.shelves import tidy
@@ -90,6 +90,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
                 # Stages still run in threads; everything is written so that an end at any moment does no harm.
                 os._exit(INTERRUPTED)
         rows = _rows(selection, space)
+        _require_word(selection, rows)
         for out in {item.job.out for item in selection.lessons}:
             tidy(out)
     if json_wanted:
@@ -199,6 +200,16 @@ def _rows(selection: Selection, space: Workspace) -> list[TargetRow]:
             if row is not None:
                 rows.append(row)
     return rows
+
+
+def _require_word(selection: Selection, rows: Sequence[TargetRow]) -> None:
+    """Raises StageFailed where the ledger says nothing of a target: no run is green over what nobody knows."""
+    known = {(row.lesson, row.language) for row in rows}
+    silent = [each.name for each in selection.targets if (each.lesson_id, each.language or "") not in known]
+    if silent:
+        raise StageFailed(
+            f"the ledger does not know how these went: {', '.join(silent)}.", remedy="This is a defect of dubflow."
+        )
 
 
 def _unfinished(order: Order) -> tuple[str, ...]:

@@ -7,6 +7,7 @@
   x EngineUnavailable     the operator: a program, package, model or language pair is missing
   x ConsentRefused        a person: no consent covers this use of their voice
   x StoreError            the operator: the workspace or the output folder cannot be read or written
+    + LedgerError         where a target stands could not be written down: only this message tells it
   x StageFailed           ours, or the world's: a stage broke while it worked
 
 Each carries what it was about (lesson, stage, line) as far as that is known, and a remedy: the sentence that tells
@@ -88,6 +89,10 @@ class ConsentRefused(DubError):
 
 class StoreError(DubError):
     """The workspace or an output folder cannot be read or written."""
+
+
+class LedgerError(StoreError):
+    """Where a target stands could not be written down."""
 
 
 class StageFailed(DubError):

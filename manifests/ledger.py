@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import OperationalError
 
-from manifests.errors import StoreError
+from manifests.errors import LedgerError, StoreError
 from manifests.store import Commit
 
 TargetState = Literal["done", "partial", "failed", "blocked", "review", "running"]
@@ -172,22 +172,27 @@ class Ledger:
                 )
 
     def record(self, row: TargetRow) -> None:
-        """Write where a target stands, over what was said before. Raises StoreError where the disk takes nothing."""
+        """Write where a target stands, over what was said before. Raises LedgerError where the disk takes nothing."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
+        with self._writing() as connection:
+            connection.execute(_this_target(row.course, row.lesson, row.language))
+            connection.execute(insert(_targets).values(**values))
+
+    def drop(self, course: str, lesson: str, language: str) -> None:
+        """Forget a target: it is no longer wanted, or no longer in trouble. Raises LedgerError as `record` does."""
+        with self._writing() as connection:
+            connection.execute(_this_target(course, lesson, language))
+
+    @contextmanager
+    def _writing(self) -> Generator[Connection]:
         try:
             with self._engine.begin() as connection:
-                connection.execute(_this_target(row.course, row.lesson, row.language))
-                connection.execute(insert(_targets).values(**values))
+                yield connection
         except OperationalError as error:
-            raise StoreError(
+            raise LedgerError(
                 f"cannot write the ledger {self._engine.url.database}: {error.orig}.",
                 remedy="Free some space, or choose another folder with --workspace.",
             ) from error
-
-    def drop(self, course: str, lesson: str, language: str) -> None:
-        """Forget a target: it is no longer wanted, or no longer in trouble."""
-        with self._engine.begin() as connection:
-            connection.execute(_this_target(course, lesson, language))
 
     def targets(self, course: str) -> dict[tuple[str, str], TargetRow]:
         """Every known target of a course by lesson and language."""

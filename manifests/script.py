@@ -102,6 +102,8 @@ class Line:
     """What the text leaves out or says shorter, because there was no time for it."""
     renderings: tuple[Rendering, ...] = ()
     """Shorter ones, from the mildest on; none for what a person wrote, or once one has been chosen."""
+    flags: tuple[str, ...] = ()
+    """How it came about where that is not plain, such as `not in the translation`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,7 @@ def record_lines(
             placed=_placed(placement) if placement else None,
             flags=(
                 *utterance.flags,
+                *line.flags,
                 *(placement.flags if placement else ()),
                 *(f"`{name}` needs a cloned voice" for name in (take.beyond if take else ())),
             ),

@@ -1,4 +1,7 @@
-"""Translate: the script's utterances become lines of the target language."""
+"""Translate: the script's utterances become lines of the target language.
+
+What people wrote stands as they wrote it (`tasks.given_lines`); an engine translates the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,12 @@ from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from manifests.errors import EngineUnavailable
 from manifests.model import Job
-from manifests.script import Line, Lines, Rendering, Script, dump, load
+from manifests.script import Line, Lines, Rendering, Script, Utterance, dump, load
+from tasks import given_lines
 from tasks.engines import apertium
+from tasks.given_lines import Given
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.trimming import keeps, shortened
 
@@ -21,33 +27,44 @@ RETRANSLATED = 0.03
 class Params:
     language: str
     modes: tuple[str, ...]
-    """The chain of Apertium modes, so that another way between the languages is another result."""
+    """The chain of Apertium modes, so that another way between the languages is another result; none where there is no
+    way, and people have written lines."""
 
 
-def translate(script: Script, language: str) -> Lines:
-    """One line for each utterance, in order, with shorter renderings of it for where there is no time for all.
+def translate(script: Script, language: str, known: Given | None = None) -> Lines:
+    """One line for each utterance, in order: the one that people gave, else an engine's.
+
+    Raises EngineUnavailable where an engine is needed and nothing leads to the language.
+    """
+    known = known or Given()
+    rest = [utterance for utterance in script.utterances if utterance.id not in known.lines]
+    lines = {**known.lines, **{line.id: line for line in machine(rest, script.language, language)}}
+    return Lines(language, tuple(known.remarked(lines[utterance.id]) for utterance in script.utterances))
+
+
+def machine(utterances: Sequence[Utterance], source: str, language: str) -> list[Line]:
+    """Lines by an engine, in order, with shorter renderings of each for where there is no time for all of it.
 
     Those are the translation trimmed (`tasks.trimming`), and translations of the source trimmed. Raises
     EngineUnavailable where nothing leads to the language.
     """
-    pairs = apertium.route(script.language, language)
-    said = [utterance.text for utterance in script.utterances]
-    briefer = [_ends(shortened(text, script.language)) for text in said]
+    if not utterances:
+        return []
+    pairs = apertium.route(source, language)
+    said = [utterance.text for utterance in utterances]
+    briefer = [_ends(shortened(text, source)) for text in said]
     texts = [*said, *(each.text for each in chain.from_iterable(briefer))]
     answers = apertium.translate(texts, pairs)
     of_briefer = iter(answers[len(said) :])
-    return Lines(
-        language,
-        tuple(
-            Line(
-                utterance.id,
-                answer.text,
-                checks=_checks(answer),
-                renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], language),
-            )
-            for utterance, answer, sources in zip(script.utterances, answers, briefer, strict=False)
-        ),
-    )
+    return [
+        Line(
+            utterance.id,
+            answer.text,
+            checks=_checks(answer),
+            renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], language),
+        )
+        for utterance, answer, sources in zip(utterances, answers, briefer, strict=False)
+    ]
 
 
 def _ends(renderings: Sequence[Rendering]) -> list[Rendering]:
@@ -83,28 +100,38 @@ def _checks(answer: apertium.Translated) -> tuple[str, ...]:
 
 def params(job: Job) -> Params:
     language = job.language or ""
-    return Params(language, tuple(pair.mode for pair in apertium.route(job.course.source_language, language)))
+    try:
+        route = apertium.route(job.course.source_language, language)
+    except EngineUnavailable:
+        if not given_lines.files(job):
+            raise
+        route = ()
+    return Params(language, tuple(pair.mode for pair in route))
 
 
 def check(job: Job) -> None:
-    """Raises EngineUnavailable where no chain of installed pairs leads to the target."""
-    apertium.route(job.course.source_language, job.language or "")
+    """Raises EngineUnavailable where no chain of installed pairs leads to the target, and people wrote nothing."""
+    params(job)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    lines = translate(load(Script, inputs["transcribe/script.json"]), params.language)
+    script = load(Script, inputs["transcribe/script.json"])
+    lines = translate(script, params.language, given_lines.given(script, inputs))
     unknown = sum(check.startswith("unknown word") for line in lines.lines for check in line.checks)
-    return Made({"lines.json": dump(lines, bench.scratch / "lines.json")}, notes={"unknown_words": unknown})
+    by_people = sum(line.origin != "machine" for line in lines.lines)
+    notes = {"unknown_words": unknown} | ({"by_people": by_people} if by_people else {})
+    return Made({"lines.json": dump(lines, bench.scratch / "lines.json")}, notes=notes)
 
 
 STAGE = Stage(
     name="translate",
-    version=3,
+    version=4,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),
     params=params,
     run=run,
+    given=given_lines.files,
     engine=lambda job: Engine("apertium", apertium.version()),
     check=check,
 )

@@ -9,12 +9,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from manifests import human_lines
 from manifests.errors import EngineUnavailable, InputError
+from manifests.human_lines import HumanLine
 from manifests.model import Course, Job
-from manifests.script import Lines, Script, Utterance, dump, load
+from manifests.script import Line, Lines, Script, Utterance, dump, load
 from manifests.spans import Span
 from manifests.store import Store
+from tasks import given_lines
 from tasks.engines import apertium
+from tasks.given_lines import Given
 from tasks.stage import Workbench
 from tasks.translate import STAGE, translate
 
@@ -267,3 +271,42 @@ def test_a_line_with_nothing_to_leave_out_has_no_other_rendering() -> None:
     """Nor has one whose every trim would lose a negation or a number."""
     lines = translate(script("The house is big.", "It is not really big.", "42"), "es").lines
     assert [line.renderings for line in lines] == [(), (), ()]
+
+
+def test_what_people_wrote_stands_and_the_engine_translates_the_rest(tmp_path: Path) -> None:
+    """A human line keeps its words; its file is an input of the stage, so that a change of it is another key."""
+    course = Course.model_validate({"course": "c", "targets": ["es"], "lessons": [{"media": "a.mp4"}]})
+    manifest = tmp_path / "course.yaml"
+    lesson = {"manifest": manifest, "course": course, "lesson": course.lessons[0], "lesson_id": "a"}
+    job = Job(**lesson, media=tmp_path, out=tmp_path, language="es")
+    assert STAGE.given(job) == {}
+    said = script("The house is big.", "Well, the house is actually very big.")
+    second = said.utterances[1]
+    mine = HumanLine(second.span.start_s, second.span.end_s, second.text, "Qué casona, <em>de verdad</em>.")
+    written = human_lines.write(human_lines.path(manifest, "a", "es"), [mine])
+    assert STAGE.given(job) == {"human lines": written}
+    inputs = {"transcribe/script.json": dump(said, tmp_path / "script.json"), **STAGE.given(job)}
+    made = STAGE.run(STAGE.params(job), inputs, Workbench(Store(tmp_path / "store"), tmp_path))
+    first, corrected = load(Lines, made.outputs["lines.json"]).lines
+    assert (first.text, first.origin) == ("La casa es grande.", "machine")
+    assert corrected == Line("2", "Qué casona, <em>de verdad</em>.", "human")
+    assert made.notes["by_people"] == 1
+
+
+def test_a_line_that_is_no_longer_said_is_told_with_its_neighbour(tmp_path: Path) -> None:
+    """Nothing that a person wrote disappears without a word."""
+    gone = HumanLine(0.007, 0.01, "Something quite different was said.", "Se dijo otra cosa.")
+    written = human_lines.write(tmp_path / "a.es.lines.jsonl", [gone])
+    (line,) = translate(
+        script("The house is big."), "es", given_lines.given(script("The house is big."), {"human lines": written})
+    ).lines
+    assert line.checks == ('no longer said, at 0.0 s: "Something quite different was said.": "Se dijo otra cosa."',)
+
+
+def test_a_language_without_an_engine_needs_every_line(tmp_path: Path) -> None:
+    """Where people wrote all lines no engine is missed; where one is not theirs, the lack is named."""
+    said = script("The house is big.")
+    known = Given({"1": Line("1", "Das Haus ist groß.", "human")})
+    assert translate(said, "de", known).lines == (Line("1", "Das Haus ist groß.", "human"),)
+    with pytest.raises(EngineUnavailable, match="no way from en to de"):
+        translate(script("The house is big.", "Hello."), "de", known)

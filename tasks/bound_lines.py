@@ -1,0 +1,113 @@
+"""Human lines and the script as it is now: which utterance each line belongs to, by what was said and when.
+
+A script that is recognized again has other numbers, other times and other words. A line stays with the utterance that
+says the same, or most of the same at the same time; lines of utterances that became one are joined, the line of one
+that became several is divided. What belongs nowhere any more is told, and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from manifests.human_lines import HumanLine
+from manifests.script import Script, Utterance
+from tasks.cutting import cut
+
+SAME = 0.85
+"""Likeness of two sources from which they are taken to say the same."""
+
+RECOGNIZED_ANEW = 0.4
+"""At the very same time, likeness from which one is taken for the other heard differently."""
+
+_MOST = 0.5  # share of both times that two utterances of like sources have in common
+_ALL = 0.8  # of two that may be heard very differently
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """Where human lines belong."""
+
+    lines: dict[str, tuple[str, tuple[str, ...]]]
+    """Utterance to its text, and remarks on how that came there."""
+    lost: tuple[HumanLine, ...]
+    """Lines whose utterance is gone, in order of time."""
+
+
+def bound(lines: Sequence[HumanLine], script: Script) -> Bound:
+    """Give each utterance the line that belongs to it; no line goes to two, no utterance has two lines."""
+    out: dict[str, tuple[str, tuple[str, ...]]] = {}
+    left = dict(enumerate(lines))
+    free = {utterance.id: utterance for utterance in script.utterances}
+    for _, at, utterance, remark in sorted(_pairs(lines, script.utterances), key=lambda pair: (-pair[0], pair[1])):
+        if at in left and utterance.id in free:
+            out[utterance.id] = left.pop(at).text, (remark,) if remark else ()
+            del free[utterance.id]
+    for at, line in list(left.items()):  # one became several
+        parts = _covered(line.start, line.end, list(free.values()))
+        if len(parts) > 1 and _alike(line.source, " ".join(part.text for part in parts)) >= SAME:
+            texts = cut(line.text, [max(1, len(part.text)) for part in parts])
+            if all(texts):
+                out |= {part.id: (text, ("divided",)) for part, text in zip(parts, texts, strict=True)}
+                del left[at]
+                free = {name: each for name, each in free.items() if each not in parts}
+    for utterance in list(free.values()):  # several became one
+        span = utterance.span
+        inside = [at for at, line in left.items() if _shared(line, span.start_s, span.end_s) > _ALL]
+        if len(inside) > 1 and _alike(" ".join(left[at].source for at in inside), utterance.text) >= SAME:
+            out[utterance.id] = " ".join(left.pop(at).text for at in inside), ("joined",)
+    return Bound(out, tuple(left.values()))
+
+
+def _pairs(lines: Sequence[HumanLine], utterances: Sequence[Utterance]) -> Iterator[tuple[float, int, Utterance, str]]:
+    """Lines and utterances that may belong together: how surely, the line, the utterance, what is to be said of it."""
+    by_text: dict[str, list[Utterance]] = {}
+    for utterance in utterances:
+        by_text.setdefault(plain(utterance.text), []).append(utterance)
+    for at, line in enumerate(lines):
+        for utterance in by_text.get(plain(line.source), []):
+            apart = abs(utterance.span.start_s - line.start)
+            yield 3 + 1 / (1 + apart), at, utterance, ""
+        for utterance in _near(line, utterances):
+            common = _in_common(line, utterance)
+            like = _alike(line.source, utterance.text)
+            if like >= SAME and common >= _MOST:
+                yield 2 + like * common, at, utterance, ""
+            elif like >= RECOGNIZED_ANEW and common >= _ALL:
+                yield 1 + like * common, at, utterance, f'written when this was heard: "{line.source}"'
+
+
+def _near(line: HumanLine, utterances: Sequence[Utterance]) -> list[Utterance]:
+    return [each for each in utterances if each.span.start_s < line.end and each.span.end_s > line.start]
+
+
+def _covered(start: float, end: float, utterances: Sequence[Utterance]) -> list[Utterance]:
+    """Utterances of which most lies between two times."""
+    return [
+        each
+        for each in utterances
+        if min(end, each.span.end_s) - max(start, each.span.start_s) > _ALL * each.span.length_s
+    ]
+
+
+def _in_common(line: HumanLine, utterance: Utterance) -> float:
+    """Share of the time of both that both have."""
+    span = utterance.span
+    both = min(line.end, span.end_s) - max(line.start, span.start_s)
+    return max(0.0, both) / max(1e-6, max(line.end, span.end_s) - min(line.start, span.start_s))
+
+
+def _shared(line: HumanLine, start: float, end: float) -> float:
+    """Share of a line's time that lies between two others."""
+    return max(0.0, min(line.end, end) - max(line.start, start)) / max(1e-6, line.end - line.start)
+
+
+def _alike(one: str, other: str) -> float:
+    from rapidfuzz import fuzz
+
+    return fuzz.ratio(plain(one), plain(other)) / 100
+
+
+def plain(text: str) -> str:
+    """A text as it is compared: letters and digits, without case and signs."""
+    return " ".join("".join(sign if sign.isalnum() else " " for sign in text.casefold()).split())

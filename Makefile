@@ -5,6 +5,7 @@ demo: setup
 	.venv/bin/dub demo
 
 test: setup lint types
+	@infra/bootstrap.sh --tests
 	.venv/bin/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 setup:

@@ -140,6 +140,25 @@ def status(manifest: Manifest, workspace: WorkspaceFolder = None, as_json: AsJso
 
 
 @app.command()
+def report(
+    manifest: Manifest,
+    only: Only = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The report, instead of `out/<course>/report.html`.")
+    ] = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write the course report: one HTML file that shows where every target stands, and lets you hear its lines.
+
+    Example: dub report course.yaml
+    """
+    from flows.reporting import write_report
+
+    write_report(manifest, only=only or [], out=out, workspace=workspace, json_wanted=as_json)
+
+
+@app.command()
 def assemble(
     cues: Annotated[Path, typer.Argument(metavar="CUES.json", help="The lines: id, start, end, audio; text, speaker.")],
     media: Annotated[Path, typer.Option("--media", metavar="FILE", help="The source, whose lines they replace.")],

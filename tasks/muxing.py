@@ -11,10 +11,10 @@ from pathlib import Path
 
 from manifests.errors import StageFailed
 from manifests.spans import RATE
+from tasks import matroska_tracks, mp4_tracks
 from tasks.appearing import no_space
 from tasks.containers import Container
 from tasks.media import Media
-from tasks.mp4_tracks import set_subtitles
 from tasks.process import ProgramFailed, file_argument, run_program
 from tasks.tracks import (
     Dub,
@@ -98,7 +98,12 @@ def mux(
         )
         if container.family == "mp4":
             own = [stream for stream in media.of_kind("subtitle") if holds_subtitles(container, stream)]
-            set_subtitles(draft, [*("default" in stream.dispositions for stream in own), *(False for _ in added)])
+            mp4_tracks.set_subtitles(
+                draft, [*("default" in stream.dispositions for stream in own), *(False for _ in added)]
+            )
+            mp4_tracks.set_languages(draft)
+        elif container.family == "matroska":
+            matroska_tracks.set_languages(draft)
     except ProgramFailed as error:
         raise no_space(draft.parent, error.complaint) or StageFailed(
             f"{container.suffix[1:]} could not be written: {error.complaint}.",

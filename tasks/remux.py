@@ -343,7 +343,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=7,
+    version=8,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -377,7 +377,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
     parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
-        version=7,
+        version=8,
         scope="lesson",
         needs=(
             "source",

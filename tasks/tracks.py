@@ -21,6 +21,7 @@ from tasks.media import PROBE_TIMEOUT_S, Media, MediaStream, probe
 from tasks.process import file_argument, run_program
 from tasks.subtitle_kinds import Kind
 from tasks.subtitles import Cue, to_srt
+from tasks.track_languages import named
 
 TITLED: Mapping[Kind, str] = {"full": "", "forced": " (forced)", "sdh": " (SDH)"}
 DISPOSITIONS: Mapping[Kind, str] = {"full": "0", "forced": "forced", "sdh": "hearing_impaired"}
@@ -119,9 +120,15 @@ def dubbed(
             options = _encoder(how)
         tags = {"language": iso_639_2(dub.language)}
         if container.holds_many:
-            tags |= {"title": dub.title} | ({"handler_name": dub.title} if container.family == "mp4" else {})
+            tags |= _titled(dub.title, dub.language, container)
         disposition = "default+dub" if number == 0 else "dub"
         yield Track(sound, options, disposition if container.holds_many else None, tags)
+
+
+def _titled(title: str, language: str, container: Container) -> dict[str, str]:
+    """A track's name where the container's players look for it, with its language where that takes more letters."""
+    name = named(title, language, container.family)
+    return {"title": title, "handler_name": name} if container.family == "mp4" else {"title": name}
 
 
 def _encoder(how: Encoding) -> dict[str, str | int]:
@@ -160,9 +167,8 @@ def embedded_subtitles(dubs: Sequence[Dub], scratch: Path, container: Container,
                 continue
             text = scratch / f"subtitles.{dub.language}.{kind}.srt"
             text.write_text(to_srt(shown), encoding="utf-8")
-            tags = {"language": iso_639_2(dub.language), "title": own_name(dub.language) + TITLED[kind]}
-            if container.family == "mp4":
-                tags["handler_name"] = tags["title"]
+            tags = {"language": iso_639_2(dub.language)}
+            tags |= _titled(own_name(dub.language) + TITLED[kind], dub.language, container)
             node = ffmpeg.input(file_argument(text), format="srt", sub_charenc="UTF-8")["s:0"]
             yield Track(node, {"c": container.subtitle_codec}, DISPOSITIONS[kind], tags)
 

@@ -25,7 +25,7 @@ from manifests.store import file_sha256
 from manifests.workspace import Workspace, locate
 from tasks import verify
 from tasks.perform import perform
-from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, multi_of
+from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 
 
@@ -68,14 +68,14 @@ def approve_target(
         row = finished(job, before.products.plus(outcome))
         space.ledger.record(row)
         tidy(job.out)
-        several = multi_of(job, Walk((), lesson.products), space) is not None
+        joint = joint_stages(job, Walk((), lesson.products), space)
     if json_wanted:
         facts = as_json(job.course.course, [row])
         sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     else:
         print_rows(Console(), job.course.course, [row])
-    if several:
-        _say(f"The file of all languages of {job.lesson_id} is made by: dub run {shown(path)}")
+    if joint:
+        _say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")
     raise typer.Exit(exit_code([row]))
 
 

@@ -22,7 +22,7 @@ from manifests.lessons import check_media
 from manifests.model import Job
 from manifests.workspace import Workspace, locate
 from tasks.perform import media_seconds
-from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held
+from tasks.pipeline import JOINT, LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
 
 _STOPPED = ("blocked", "failed")
@@ -148,7 +148,7 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
     selection = wanted(order)
     known = Workspace.open(order.workspace).ledger.targets(selection.course.course)
     rows = [known[key] for target in selection.targets if (key := (target.lesson_id, target.language or "")) in known]
-    rows += [row for (_, language), row in known.items() if language == "multi"]
+    rows += [row for (_, language), row in known.items() if language in JOINT]
     unknown = [target.name for target in selection.targets if (target.lesson_id, target.language) not in known]
     if json_wanted:
         never = [

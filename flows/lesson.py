@@ -11,9 +11,9 @@ from flows.standing import unfinished
 from flows.target import dub_target
 from manifests.errors import DubError, LedgerError
 from manifests.model import Job
-from manifests.shelves import put_away
+from manifests.shelves import put_away, put_away_streams
 from tasks.perform import Products
-from tasks.pipeline import LESSON_STAGES, multi_of, waits_for_review
+from tasks.pipeline import JOINT, LESSON_STAGES, joint_stages, waits_for_review
 from tasks.plan import Walk
 
 
@@ -49,18 +49,21 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
 
 
 def _join_languages(order: Order, job: Job, products: Products, cores: int) -> None:
-    """Make the file that carries every language of the lesson, where all are there."""
+    """Make what carries every language of the lesson, a file and streams, where all are there."""
     space = workspace(order.workspace)
-    space.ledger.drop(job.course.course, job.lesson_id, "multi")
+    for name in JOINT:
+        space.ledger.drop(job.course.course, job.lesson_id, name)
     lesson = Walk((), products)
-    multi = multi_of(job, lesson, space)
-    if multi is None:
-        if waits_for_review(job, lesson, space):
-            put_away(job.out, f"{job.lesson_id}.multi")  # it carries what the language that waits was before
-        return
-    stage, everything = multi
-    try:
-        run_stages((stage,), order, job, everything, cores)
-    except DubError as error:
-        space.ledger.record(unfinished(job.model_copy(update={"language": "multi"}), error))
-        raise
+    joint = joint_stages(job, lesson, space)
+    if not joint and waits_for_review(job, lesson, space):
+        put_away(job.out, f"{job.lesson_id}.multi")  # it carries what the language that waits was before
+        put_away_streams(job.out, job.lesson_id)
+    broken: list[DubError] = []
+    for stage, everything in joint:
+        try:
+            run_stages((stage,), order, job, everything, cores)
+        except DubError as error:
+            space.ledger.record(unfinished(job.model_copy(update={"language": stage.name}), error))
+            broken.append(error)
+    if broken:
+        raise broken[0]

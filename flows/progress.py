@@ -54,7 +54,7 @@ class Lines(Silent):
         self._say(f"{name}  {stage}  failed: {message}")
 
 
-WEIGHTS = {"split": 1, "diarize": 30, "transcribe": 30, "mix": 8, "remux": 6, "multi": 6, "verify": 2}
+WEIGHTS = {"split": 1, "diarize": 30, "transcribe": 30, "mix": 8, "remux": 6, "multi": 6, "hls": 6, "verify": 2}
 """What share of the work a stage is, from the times of a 10-minute lesson (benchmarks/lesson.py); 1 where not named."""
 
 

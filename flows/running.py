@@ -24,7 +24,7 @@ from manifests.ledger import TargetRow
 from manifests.model import Stage
 from manifests.shelves import tidy
 from manifests.workspace import Workspace, locate
-from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, multi_of
+from tasks.pipeline import JOINT, LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 from voiceclone.chain import signer
 
@@ -151,8 +151,7 @@ def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
             row = known.get((target.lesson_id, target.language or ""))
             if row is None or row.state != made.products.outcomes["verify"].commit.notes["state"]:
                 space.ledger.record(finished(target, made.products))
-        if (multi := multi_of(item.job, lesson, space)) is not None:
-            stage, products = multi
+        for stage, products in joint_stages(item.job, lesson, space):
             if not walk((stage,), item.job, space, Walk((), products)).complete:
                 return False
     return True
@@ -195,7 +194,7 @@ def _rows(selection: Selection, space: Workspace) -> list[TargetRow]:
     known = space.ledger.targets(selection.course.course)
     rows: list[TargetRow] = []
     for item in selection.lessons:
-        for language in (*item.languages, "multi"):
+        for language in (*item.languages, *JOINT):
             row = known.get((item.job.lesson_id, language))
             if row is not None:
                 rows.append(row)
@@ -218,8 +217,8 @@ def _unfinished(order: Order) -> tuple[str, ...]:
     names: list[str] = []
     for target in selection.targets:
         row = known.get((target.lesson_id, target.language or ""))
-        multi = known.get((target.lesson_id, "multi"))
-        if (row is not None and row.state != "done") or multi is not None:
+        joint = any((target.lesson_id, name) in known for name in JOINT)
+        if (row is not None and row.state != "done") or joint:
             names.append(target.name)
     return tuple(names)
 

@@ -6,11 +6,13 @@ import json
 from pathlib import Path
 
 from manifests.model import Job
-from manifests.shelves import held, put_away
+from manifests.shelves import held, put_away, put_away_streams
 
 
 def withdraw(job: Job) -> tuple[Path, ...]:
-    """Move a target's outputs, and the file of all languages, to `out/withdrawn/<course>/`; returns where they are now.
+    """Move a target's outputs, and what carries all languages, to `out/withdrawn/<course>/`.
+
+    Returns where the files are now.
 
     Only where the record beside them says that a person's own voice speaks.
     """
@@ -18,6 +20,7 @@ def withdraw(job: Job) -> tuple[Path, ...]:
     records = (job.out / f"{stem}.dub.json", held(job.out / f"{stem}.dub.json"))
     if not any(_in_somebodys_voice(record) for record in records):
         return ()
+    put_away_streams(job.out, job.lesson_id)
     return put_away(job.out, stem, from_review=True) + put_away(job.out, f"{job.lesson_id}.multi")
 
 

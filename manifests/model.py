@@ -142,6 +142,11 @@ class Delivery(Part):
         description="Subtitles as files beside the video (`srt`, `vtt`) and inside it (`embedded`); in these ways also"
         " `forced` ones, of what the dub leaves unspoken, and `sdh` ones, which name the speakers.",
     )
+    hls: bool = Field(
+        default=False,
+        description="Also as HTTP Live Streaming, all languages of a lesson in one: `<lesson>.hls/master.m3u8`. Its"
+        " picture must be H.264, HEVC or AV1.",
+    )
     disclosure: Disclosure = Field(
         default=Disclosure(), description="How the finished file says that its speech is synthetic."
     )

@@ -59,6 +59,12 @@ class Output(Part):
     sha256: str
     duration: float
     streams: tuple[Stream, ...]
+    hls: str | None = Field(
+        None,
+        exclude_if=_absent,
+        description="master playlist of the lesson in all its languages, relative to the course's folder; it is made"
+        " when every language is there",
+    )
 
 
 class Said(Part):

@@ -135,6 +135,11 @@ def _limits(course: Course) -> Iterator[Fault]:
     if variants and not {"srt", "vtt", "embedded"}.intersection(subtitles):
         message = f"`{variants[0]}` says which subtitles, not where they go; add `srt`, `vtt` or `embedded`."
         yield Fault(("delivery", "subtitles", subtitles.index(variants[0])), message)
+    if course.delivery.hls and course.timing.hold_still_frames:
+        message = (
+            "with `hold_still_frames` each language has a picture of its own, and HLS has one for all: leave one out."
+        )
+        yield Fault(("delivery", "hls"), message)
     disclosure = course.delivery.disclosure
     if disclosure.reason is None or not disclosure.reason.strip():
         for name in disclosure.switched_off:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,6 +60,21 @@ def belongings(folder: Path, name: str) -> tuple[Path, ...]:
     if not folder.is_dir():
         return ()
     return tuple(sorted(path for path in folder.iterdir() if path.is_file() and ours.fullmatch(path.name)))
+
+
+def streams(out: Path, lesson: str) -> Path:
+    """The folder of a lesson's streams (HLS), in all its languages."""
+    return out / f"{lesson}.hls"
+
+
+def put_away_streams(out: Path, lesson: str) -> None:
+    """Move a lesson's streams to the withdrawn shelf, over what lies there. Raises OSError."""
+    folder = streams(out, lesson)
+    away = shelf(out, WITHDRAWN) / folder.name
+    if folder.is_dir():
+        away.parent.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(away, ignore_errors=True)
+        folder.rename(away)
 
 
 def put_away(out: Path, name: str, *, from_review: bool = False) -> tuple[Path, ...]:

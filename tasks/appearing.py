@@ -34,15 +34,16 @@ def appearing(path: Path) -> Generator[Path]:
             draft.write_bytes(b"")
         yield draft
         with explained(path.parent):
-            _flush(draft)
+            flush(draft)
             draft.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
     finally:
         if os.path.lexists(draft):
             draft.unlink()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk. Raises OSError."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

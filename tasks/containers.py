@@ -146,12 +146,21 @@ def encoding(container: Container, sound: MediaStream) -> Encoding:
         allowed = next((step * 1000 for step in MP3_RATES if step * 1000 >= rate), 320_000)
         scaled = next(gain for most, gain in MP3_GAINS if allowed <= most)
         return Encoding("libmp3lame", allowed, gain=scaled, layout="stereo" if sound.channels > 2 else None)
-    layout = sound.layout or NAMELESS.get(sound.channels, "")
     vorbis_family = container.family == "matroska" and sound.codec in {"opus", "vorbis"}
     if vorbis_family or container.family == "webm" or container.muxer in {"ogg", "opus"}:
-        front = {"5.1(side)": "5.1", "5.0(side)": "5.0", "quad(side)": "quad"}.get(layout)
+        front = {"5.1(side)": "5.1", "5.0(side)": "5.0", "quad(side)": "quad"}.get(_layout(sound))
         return Encoding("libopus", _bit_rate("libopus", sound, sound.channels), layout=front)
-    return Encoding("aac", _bit_rate("aac", sound, sound.channels), AAC_OPTIONS, layout=AAC_LAYOUTS.get(layout))
+    return aac(sound)
+
+
+def aac(sound: MediaStream) -> Encoding:
+    """How sound with a source's channels is encoded as AAC, no worse than the source's."""
+    layout = AAC_LAYOUTS.get(_layout(sound))
+    return Encoding("aac", _bit_rate("aac", sound, sound.channels), AAC_OPTIONS, layout=layout)
+
+
+def _layout(sound: MediaStream) -> str:
+    return sound.layout or NAMELESS.get(sound.channels, "")
 
 
 def _kept_lossless(container: Container, sound: MediaStream) -> Encoding | None:

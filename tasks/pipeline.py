@@ -5,7 +5,7 @@ from __future__ import annotations
 from manifests.model import Job
 from manifests.script import load
 from manifests.workspace import Workspace
-from tasks import clone, diarize, mix, place, remux, split, synthesize, transcribe, translate, verify
+from tasks import clone, diarize, hls, mix, place, remux, split, synthesize, transcribe, translate, verify
 from tasks.media import Media
 from tasks.perform import Products
 from tasks.plan import Walk, walk
@@ -27,6 +27,9 @@ TARGET_STAGES: tuple[Stage, ...] = (
 
 PIPELINE: tuple[Stage, ...] = (*LESSON_STAGES, *TARGET_STAGES)
 
+JOINT = ("multi", "hls")
+"""Names of the stages that deliver all languages of a lesson at once; the ledger knows them where they failed."""
+
 
 def is_held(target: Walk) -> bool:
     """Whether a target is whole and a gate holds it."""
@@ -39,24 +42,29 @@ def waits_for_review(job: Job, lesson: Walk, workspace: Workspace) -> bool:
     return any(is_held(walk(TARGET_STAGES, language, workspace, lesson)) for language in languages)
 
 
-def multi_of(job: Job, lesson: Walk, workspace: Workspace) -> tuple[Stage, Products] | None:
-    """The stage that makes the file with every language of a lesson, and what it works from.
+def joint_stages(job: Job, lesson: Walk, workspace: Workspace) -> tuple[tuple[Stage, Products], ...]:
+    """The stages that deliver a lesson in all its languages at once, and what each works from: the file of all
+    languages, and HLS where that is asked for.
 
-    None where the course has one language, the container holds one audio track, or a language is not verified yet or is
-    held for review; and where still frames may be held, since then each language's picture lasts as long as it needs.
+    None where a language is not verified yet or is held for review, or where still frames may be held, since then each
+    language's picture lasts as long as it needs. The file is for two languages or more, in a container with room.
     """
-    languages = job.course.targets
-    if len(languages) < 2 or not lesson.complete or job.course.timing.hold_still_frames:
-        return None
+    languages, delivery = job.course.targets, job.course.delivery
+    if not lesson.complete or job.course.timing.hold_still_frames or (len(languages) < 2 and not delivery.hls):
+        return ()
     objects = dict(lesson.products.objects)
     people: dict[str, tuple[str, ...]] = {}
-    media = load(Media, workspace.store.get(objects["split/media.json"]))
-    if not remux.holds_many(media, job.course.delivery.container):
-        return None
     for language in languages:
         made = walk(TARGET_STAGES, job.model_copy(update={"language": language}), workspace, lesson)
         if not made.complete or is_held(made):
-            return None
+            return ()
         objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}
         people |= {f"{language}:{name}": carried for name, carried in made.products.people.items()}
-    return remux.multi_stage(languages), Products(objects, lesson.products.outcomes, people)
+    media = load(Media, workspace.store.get(objects["split/media.json"]))
+    stages: list[Stage] = []
+    if len(languages) > 1 and remux.holds_many(media, delivery.container):
+        stages.append(remux.multi_stage(languages))
+    if delivery.hls:
+        stages.append(hls.stage(languages))
+    products = Products(objects, lesson.products.outcomes, people)
+    return tuple((stage, products) for stage in stages)

@@ -223,13 +223,13 @@ def _summary(made: Media) -> tuple[DeliveredStream, ...]:
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     language = params.language or ""
-    dub = _dub(params, language, inputs)
-    consents = _consents(params, language, inputs["clone/casting.json"])
+    dub = dub_of(params, language, inputs)
+    consents = granted(params, language, inputs["clone/casting.json"])
     holds = load(Timeline, inputs["place/timeline.json"]).holds
     return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents, holds)
 
 
-def _consents(params: Params, language: str, casting: Path) -> tuple[str, ...]:
+def granted(params: Params, language: str, casting: Path) -> tuple[str, ...]:
     """Digests of the consents by which a dub's own voices speak, each granted anew. Raises ConsentRefused."""
     voices = load(Casting, casting).voices.values()
     people = sorted({voice.person for voice in voices if voice.kind == "clone" and voice.person})
@@ -239,7 +239,7 @@ def _consents(params: Params, language: str, casting: Path) -> tuple[str, ...]:
     return tuple(terms.grant(person, registry).record_sha256 for person in people)
 
 
-def _dub(params: Params, language: str, inputs: Mapping[str, Path], of: str = "") -> Dub:
+def dub_of(params: Params, language: str, inputs: Mapping[str, Path], of: str = "") -> Dub:
     """One language's part; the names of its inputs begin with `of`."""
     spoken = load(Timeline, inputs[f"{of}place/timeline.json"])
     told = load(Mix, inputs[f"{of}mix/mix.json"]).announcement
@@ -322,7 +322,8 @@ def _placed(delivery: Delivery, out: Path) -> Delivery:
     )
 
 
-def _params(job: Job) -> Params:
+def params_of(job: Job) -> Params:
+    """What the result depends on, of a target or of a whole lesson."""
     beside = job.manifest.parent
     named = [job.lesson.captions, *job.lesson.translations.values()]
     return Params(
@@ -356,36 +357,37 @@ STAGE = Stage(
         "place/timeline.json",
     ),
     makes=("delivery.json",),
-    params=_params,
+    params=params_of,
     run=run,
 )
+
+
+def together(languages: Sequence[str]) -> tuple[str, ...]:
+    """What is needed to deliver a lesson in several languages at once; names of a language's own begin with it."""
+    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
+    own = (f"{language}:{part}" for language in languages for part in parts)
+    return ("source", "split/media.json", "transcribe/script.json", *own)
 
 
 def multi_stage(languages: tuple[str, ...]) -> Stage:
     """The stage that makes `<lesson>.multi.<ext>`, which carries every language of a lesson, the first the default."""
 
     def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-        dubs = [_dub(params, language, inputs, of=f"{language}:") for language in languages]
+        dubs = [dub_of(params, language, inputs, of=f"{language}:") for language in languages]
         embedded = tuple(way for way in params.subtitles if way not in FORMATS)
         consents = dict.fromkeys(
             consent
             for language in languages
-            for consent in _consents(params, language, inputs[f"{language}:clone/casting.json"])
+            for consent in granted(params, language, inputs[f"{language}:clone/casting.json"])
         )
         return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded, tuple(consents))
 
-    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
     return Stage(
         name="multi",
         version=8,
         scope="lesson",
-        needs=(
-            "source",
-            "split/media.json",
-            "transcribe/script.json",
-            *(f"{language}:{part}" for language in languages for part in parts),
-        ),
+        needs=together(languages),
         makes=("delivery.json",),
-        params=_params,
+        params=params_of,
         run=run_multi,
     )

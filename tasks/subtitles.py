@@ -129,10 +129,10 @@ def to_srt(shown: Iterable[Cue]) -> str:
     )
 
 
-def to_vtt(shown: Iterable[Cue]) -> str:
-    """WebVTT text (W3C), in which `&` and `<` are written as entities."""
+def to_vtt(shown: Iterable[Cue], header: str = "") -> str:
+    """WebVTT text (W3C), in which `&` and `<` are written as entities; `header` is a row of its head."""
     escapes = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-    return "WEBVTT\n\n" + "".join(
+    return f"WEBVTT\n{header}{chr(10) * bool(header)}\n" + "".join(
         f"{_stamp(cue.span.start, '.')} --> {_stamp(cue.span.end, '.')}\n{_text(cue).translate(escapes)}\n\n"
         for cue in shown
     )

@@ -36,7 +36,7 @@ from manifests.record import (
     Stream,
 )
 from manifests.script import Casting, Lines, Script, load
-from manifests.shelves import REVIEW, shelf
+from manifests.shelves import REVIEW, shelf, streams
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Takes, Timeline
@@ -44,6 +44,7 @@ from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
 from tasks.gates import Gates, Measured, failed
 from tasks.hearing import AUDIBLE_DBFS, Heard, hear
+from tasks.hls import MASTER
 from tasks.holding import held_script
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
@@ -77,6 +78,8 @@ class Params:
     switched_off: tuple[str, ...] = ()
     """Ways of disclosure that the manifest asks to leave out."""
     reason: str | None = None
+    hls: str | None = None
+    """Where the lesson's streams are, relative to `out`, if they are asked for."""
     gates: Gates = field(default_factory=Gates)
     approval: Approval | None = None
     """What somebody released of this target."""
@@ -179,6 +182,7 @@ def examine(
             sha256=evidence.delivery.sha256,
             duration=seconds(made.duration),
             streams=tuple(_streams(made, track)),
+            hls=params.hls,
         ),
         lines=lines,
         timing=timing(held_script(evidence.script, holds), evidence.takes, evidence.timeline, evidence.lines),
@@ -395,6 +399,7 @@ def _params(job: Job) -> Params:
         watermark=told.watermark,
         switched_off=told.switched_off,
         reason=told.reason if told.switched_off else None,
+        hls=f"{streams(job.out, job.lesson_id).name}/{MASTER}" if job.course.delivery.hls else None,
         gates=Gates(quality.timing, quality.loudness, quality.disclosure),
         approval=approvals.read(job.manifest, job.lesson_id, job.language) if job.language else None,
     )
@@ -402,7 +407,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="verify",
-    version=7,
+    version=8,
     scope="target",
     needs=(
         "source",

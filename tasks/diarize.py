@@ -21,13 +21,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
 from manifests.errors import MediaError
 from manifests.model import Job, Speakers
 from manifests.quiet import settle
 from manifests.rules import STOCK
 from manifests.script import Diarization, Speaker, Turn, dump, load
 from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
-from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
 from tasks.stage import Engine, Made, Stage, Workbench
 
 STRETCH = samples(10 * 60)

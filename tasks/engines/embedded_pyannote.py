@@ -1,7 +1,7 @@
 """Who speaks when, with nothing to download: pyannote.audio's own pipeline on checkpoints inside installed packages.
 
 Segmentation (who speaks within five seconds) comes from the checkpoint that `whisperx` carries, the voice embedding
-(GE2E, Wan et al. 2018, arXiv:1710.10467) from the one that `resemblyzer` carries; pyannote.audio's
+(GE2E, `voiceclone.ge2e`) from the one that `resemblyzer` carries; pyannote.audio's
 `SpeakerDiarization` runs them and clusters. Import this module only after `manifests.quiet.settle()`: pyannote.audio
 reads the environment while it loads.
 """
@@ -19,12 +19,10 @@ import warnings
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-import torchaudio
 from numpy.typing import NDArray
 
 with warnings.catch_warnings():
@@ -36,12 +34,11 @@ with warnings.catch_warnings():
     from pyannote.audio.pipelines import SpeakerDiarization
     from pyannote.core import SlidingWindow, SlidingWindowFeature
 
+from manifests.checkpoints import SEGMENTATION
 from manifests.spans import ANALYSIS_RATE
-from tasks.engines.checkpoints import SEGMENTATION, VOICE_ENCODER
+from voiceclone.ge2e import DIMENSION, LEVEL, Network
 
 Floats = NDArray[np.float32]
-
-DIMENSION = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,23 +73,11 @@ class Heard:
 
 
 class VoiceEncoder(Model):
-    """The GE2E encoder of resemblyzer as pyannote.audio wants one: masked waveforms in, voices of length 1 out."""
+    """The GE2E encoder as pyannote.audio wants one: masked waveforms in, voices of length 1 out."""
 
-    WINDOW = 160
-    """Frames of 10 ms that the network was trained to see at once."""
-    HOP = 80
-    LOUD_ENOUGH = 10 ** (-30 / 20)
-    """Quieter speech is raised to this RMS, as in training (resemblyzer's `audio_norm_target_dBFS`)."""
-
-    def __init__(self, weights: Path) -> None:
+    def __init__(self) -> None:
         super().__init__(sample_rate=ANALYSIS_RATE, num_channels=1)
-        state: dict[str, torch.Tensor] = torch.load(weights, map_location="cpu", weights_only=True)["model_state"]
-        self.lstm = torch.nn.LSTM(40, DIMENSION, 3, batch_first=True)
-        self.linear = torch.nn.Linear(DIMENSION, DIMENSION)
-        self.load_state_dict({key: value for key, value in state.items() if not key.startswith("similarity")})
-        self.mel = torchaudio.transforms.MelSpectrogram(
-            ANALYSIS_RATE, n_fft=400, hop_length=160, n_mels=40, norm="slaney", mel_scale="slaney"
-        )
+        self.network = Network.trained()
         self.specifications = Specifications(problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=5.0)
         self.eval()
 
@@ -102,27 +87,24 @@ class VoiceEncoder(Model):
 
     def forward(self, waveforms: torch.Tensor, weights: torch.Tensor | None = None, **_: Any) -> torch.Tensor:
         """(batch, 1, samples) and their masks (batch, frames) to (batch, 256); NaN where no sound is left."""
-        heard = [self._windows(wave[0], None if weights is None else weights[i]) for i, wave in enumerate(waveforms)]
+        heard = [self._looks(wave[0], None if weights is None else weights[i]) for i, wave in enumerate(waveforms)]
         out = torch.full((len(heard), DIMENSION), torch.nan)
-        if not any(len(windows) for windows in heard):
+        if not any(len(looks) for looks in heard):
             return out
-        _, (hidden, _) = self.lstm(torch.cat(heard))
-        voices = torch.nn.functional.normalize(torch.relu(self.linear(hidden[-1])), dim=1)
-        for row, part in enumerate(voices.split([len(windows) for windows in heard])):
+        voices: torch.Tensor = self.network(torch.cat(heard))
+        for row, part in enumerate(voices.split([len(looks) for looks in heard])):
             if len(part):
                 out[row] = torch.nn.functional.normalize(part.mean(0), dim=0)
         return out
 
-    def _windows(self, wave: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-        """Mel windows (windows, 160, 40) of what the mask lets through."""
+    def _looks(self, wave: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+        """What the network sees of a sound that the mask lets through; quiet speech is raised, loud is left."""
         if mask is not None:
             wave = wave[torch.nn.functional.interpolate(mask[None, None], size=len(wave), mode="nearest")[0, 0] > 0.5]
-        if len(wave) < self.mel.n_fft or not wave.any():
-            return torch.zeros(0, self.WINDOW, 40)
+        if not wave.any():
+            return self.network.looks(wave[:0])
         level = wave.square().mean().sqrt()
-        mel = self.mel(wave * (self.LOUD_ENOUGH / level).clamp_min(1.0))
-        mel = torch.nn.functional.pad(mel, (0, max(0, self.WINDOW - mel.shape[1])))
-        return mel.unfold(1, self.WINDOW, self.HOP).permute(1, 2, 0)
+        return self.network.looks(wave * (LEVEL / level).clamp_min(1.0))
 
 
 class Diarizer(SpeakerDiarization):
@@ -177,7 +159,7 @@ def _pipeline(tuning: Tuning) -> Diarizer:
     pipeline = Diarizer(
         segmentation=segmentation,
         segmentation_step=tuning.step,
-        embedding=VoiceEncoder(VOICE_ENCODER.path()),
+        embedding=VoiceEncoder(),
         plda=PLDA.__new__(PLDA),  # only VBx clustering looks at it
         clustering="AgglomerativeClustering",
         segmentation_batch_size=32,

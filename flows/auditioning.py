@@ -14,7 +14,8 @@ from flows.standing import BLOCKED, DONE
 from flows.voicing import enrolments
 from manifests.errors import ConsentRefused, InputError, StoreError
 from tasks import enrolled_voice
-from voiceclone.enrolment import language_tag_or_fault, permitted
+from voiceclone.enrolment import language_tag_or_fault
+from voiceclone.permission import permitted
 from voiceclone.registry import Registry
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from flows.stating import Evidence, Findings
 from manifests.errors import InputError
 from voiceclone.application import Application, application, read_application
 from voiceclone.consent import Record
-from voiceclone.registry import Checked, Registry
+from voiceclone.registry import Registry
+from voiceclone.soundness import Checked
 
 
 def init_registry(json_wanted: bool) -> None:

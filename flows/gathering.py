@@ -24,7 +24,8 @@ from tasks.gathering import MOST_LESSONS, Appearance, gathered
 from tasks.identity import EVERYONE, leading
 from tasks.perform import Products
 from tasks.pipeline import LESSON_STAGES
-from voiceclone.enrolment import VOICES, Enrolment, Enrolments
+from voiceclone.enrolment import Enrolment
+from voiceclone.enrolments import VOICES, Enrolments
 from voiceclone.registry import Registry
 
 

@@ -14,7 +14,8 @@ from manifests.errors import InputError
 from manifests.workspace import locate
 from voiceclone import challenge, vouching
 from voiceclone.consent import ID, Record, Statement, VoiceMatch
-from voiceclone.enrolment import language_tag_or_fault, newest
+from voiceclone.enrolment import language_tag_or_fault
+from voiceclone.enrolments import newest
 from voiceclone.quality import Recording
 from voiceclone.recordings import read
 from voiceclone.records import plain_suffix

@@ -19,7 +19,9 @@ from manifests.errors import ConsentRefused, DubError, InputError
 from manifests.workspace import locate
 from voiceclone import vouching
 from voiceclone.consent import ID
-from voiceclone.enrolment import Enrolment, Enrolments, RecordingsRejected, identified, permitted
+from voiceclone.enrolment import Enrolment, RecordingsRejected, identified
+from voiceclone.enrolments import Enrolments
+from voiceclone.permission import permitted
 from voiceclone.quality import Report
 from voiceclone.recordings import read
 from voiceclone.registry import Registry

@@ -25,8 +25,10 @@ from tasks.identity import EVERYONE, Identity, Named, identify
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.stock_voices import stock_voices
 from voiceclone import workspaces
-from voiceclone.enrolment import VOICES, Enrolment, Enrolments, permitted
+from voiceclone.enrolment import Enrolment
+from voiceclone.enrolments import VOICES, Enrolments
 from voiceclone.grant import Grant
+from voiceclone.permission import permitted
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry
 

@@ -13,7 +13,8 @@ from manifests.script import Diarization, Speaker, Turn
 from manifests.spans import RATE, Span, merged
 from tasks import own_voice
 from tasks.stage import Workbench, digest
-from voiceclone.enrolment import Enrolment, Enrolments
+from voiceclone.enrolment import Enrolment
+from voiceclone.enrolments import Enrolments
 
 if TYPE_CHECKING:
     from voiceclone.cloner.training import Clip

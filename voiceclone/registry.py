@@ -17,7 +17,6 @@ import os
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +30,6 @@ from voiceclone.consent import (
     Instrument,
     Record,
     Statement,
-    Status,
     Use,
     VoiceMatch,
     language_tag,
@@ -40,30 +38,12 @@ from voiceclone.consent import (
 from voiceclone.grant import Clock, Grant, Mint
 from voiceclone.keys import OperatorKey
 from voiceclone.private import RegistryError, explained
-from voiceclone.records import RESTORE, Records
+from voiceclone.records import RESTORE
 from voiceclone.seal import canonical
-from voiceclone.session import LOCK, Session, held, opened, refuse_older, refusing, validated
+from voiceclone.session import LOCK, Session, held, opened, refusing, validated
+from voiceclone.soundness import Checked, audited, checked
 
 _MINT = Mint()
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """What `verify` found about one record."""
-
-    consent: str
-    record: Record | None
-    """The current version; None where it cannot be relied on at all."""
-    problems: tuple[str, ...]
-    """Everything that is not as it should be; empty where all is."""
-    status: Status | None
-    """As it is now: an active record past its end is `expired`."""
-    standing: str | None
-    """Why it covers nothing now (expired, revoked, …); None where it is in force or cannot be read."""
-
-    @property
-    def sound(self) -> bool:
-        return not self.problems
 
 
 class Registry:
@@ -195,51 +175,12 @@ class Registry:
         Raises InputError where there is none, RegistryError where the registry itself cannot be read.
         """
         with self._opened() as registry:
-            records = registry.records
-            try:
-                record, _ = registry.current(consent)
-            except RegistryError as error:
-                return Checked(consent, None, (_plain(error),), None, None)
-            problems: list[str] = []
-            for look in (
-                records.check_history,
-                records.check_agreement,
-                records.check_statement,
-                records.check_reason,
-            ):
-                try:
-                    look(record)
-                except RegistryError as error:
-                    problems.append(_plain(error))
-            if records.open_to_others(consent):
-                problems.append(f"{consent} can be read by others: `chmod -R go= '{self.root / consent}'`")
-            status, why = record.status, None
-            try:
-                now = registry.now()
-                status, why = record.status_at(now), standing(record, now)
-            except RegistryError as error:
-                problems.append(_plain(error))
-        return Checked(consent, record, tuple(problems), status, why)
+            return checked(registry, consent)
 
     def audit(self) -> Report:
         """Check the whole log, and that every version it names is there as it was."""
         with held(self.root, shared=True):
-            key = keys.load(self.key_folder)
-            log, records = AuditLog(self.root, key), Records(self.root, key)
-            report = log.verify()
-            if not report.sound:
-                return report
-            state = log.state()
-            try:
-                refuse_older(state.registry, state.seq)
-            except RegistryError as error:
-                return replace(report, fault=_plain(error))
-            for consent, pin in sorted(state.records.items()):
-                try:
-                    records.check_history(records.current(consent, pin))
-                except RegistryError as error:
-                    return replace(report, fault=_plain(error))
-        return report
+            return audited(self.root, keys.load(self.key_folder))
 
     def entries(self) -> tuple[Entry, ...]:
         """The log's entries, oldest first. Raises RegistryError where the log is not sound."""
@@ -403,10 +344,6 @@ def _tag(language: str) -> str:
 def _about(grant: object) -> str | None:
     use = getattr(grant, "use", None)
     return use.consent if isinstance(use, Use) else None
-
-
-def _plain(error: RegistryError) -> str:
-    return error.message.rstrip(".")
 
 
 def _step(record: Record, allowed: str, status: str) -> dict[str, Any]:

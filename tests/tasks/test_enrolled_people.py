@@ -37,7 +37,7 @@ from tasks.clone import STAGE, changed, terms
 from tasks.stage import Workbench
 from voiceclone.application import Application
 from voiceclone.cloner.training import Clip, train
-from voiceclone.enrolment import Enrolments
+from voiceclone.enrolments import Enrolments
 from voiceclone.erasure import erase
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry

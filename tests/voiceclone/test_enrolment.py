@@ -17,7 +17,8 @@ from manifests.store import Store
 from voiceclone import quality, recordings, workspaces
 from voiceclone.application import Application
 from voiceclone.consent import Record, Statement
-from voiceclone.enrolment import Enrolments, Origin, RecordingsRejected
+from voiceclone.enrolment import Origin, RecordingsRejected
+from voiceclone.enrolments import Enrolments
 from voiceclone.erasure import erase
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry

@@ -31,6 +31,10 @@ _MERKLE_KB = 8192
 """MP4's media data is hashed in parts of so many kilobytes: c2pa holds one or two of them at a time. (Unset, it holds
 two of 256 MB.)"""
 
+_IN_MEMORY_MB = 8
+"""Megabytes of a file from which c2pa's copies of it lie on the disk, in `TMPDIR`. (Unset, two copies of up to 512 MB
+lie in memory.)"""
+
 _BLOCK = 1 << 20
 
 _STORE = b"application/c2pa"
@@ -45,8 +49,10 @@ def sign(path: Path, suffix: str, claim: Claim, source: Path, signer: Signer) ->
     import c2pa
 
     signed = path.with_name(f".{path.name.lstrip('.')}.signed")
-    # of several boxes of media data, c2pa-rs 0.91 does not find its own hashes again
-    core = {"merkle_tree_chunk_size_in_kb": _MERKLE_KB} if jumbf.media_boxes(path) == 1 else {}
+    # of several boxes of media data, which no file of ours has, c2pa-rs 0.91 does not find its own hashes again
+    core = {"backing_store_memory_threshold_in_mb": _IN_MEMORY_MB}
+    if jumbf.media_boxes(path) == 1:
+        core["merkle_tree_chunk_size_in_kb"] = _MERKLE_KB
     build = {"bmff_hash_exclude_free_and_skip_boxes": False}
     context = c2pa.Context.from_dict(
         {"verify": {**OFFLINE, "verify_after_sign": False}, "core": core, "builder": build}

@@ -117,13 +117,17 @@ def compare(
 def voice_verdict(
     score: float, normalized: float | None, voices: int, raw: EncoderLimits, limits: StatementLimits
 ) -> tuple[Verdict, float]:
-    """What a raw score says, and a normalized one where there is a cohort; and the threshold of a match."""
+    """What a raw score says, and a normalized one where there is a cohort; and the threshold of a match.
+
+    Where a cohort would ask a human, a raw score that is a match by itself decides: each is unlikely for two people,
+    and what makes one high by chance (few alike voices, one channel) does not make the other so.
+    """
     if normalized is None:
         return ("matched" if score >= raw.match else "review" if score >= raw.review else "refused"), raw.match
     match, review = cohorts.bound(voices, limits.false_accept), cohorts.bound(voices, limits.false_review)
     if score < raw.review or normalized < review:
         return "refused", match
-    return ("matched" if normalized >= match else "review"), match
+    return ("matched" if normalized >= match or score >= raw.match else "review"), match
 
 
 def voice_of(sounds: Sequence[Mono]) -> Print:

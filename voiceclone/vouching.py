@@ -39,7 +39,7 @@ def compared(
         if match.verdict == "refused":
             raise InputError(
                 f"the statement and the enrolment are different voices ({match.encoder} {match.score:.2f}).",
-                remedy="Have the sentence read by the person whose voice is enrolled.",
+                remedy="Have the sentence read by the person whose voice is enrolled, in the same room and microphone.",
             )
     added = {"enrolment": enrolment, "reviewed_by": reviewed_by if enrolment else None}
     return tuple(match.model_copy(update=added) for match in matches)

@@ -108,9 +108,18 @@ def test_without_a_cohort_the_grey_zone_is_wider() -> None:
     found = [voice_verdict(0.8, normalized, 20, raw, limits)[0] for normalized in (None, 5.0, 3.0, 1.0)]
     assert found == ["review", "matched", "review", "refused"]
     assert voice_verdict(0.69, 9.0, 20, raw, limits)[0] == "refused"
-    assert [voice_verdict(score, None, 0, raw, limits)[0] for score in (0.88, 0.87, 0.70, 0.69)] == [
+    assert [voice_verdict(score, None, 0, raw, limits)[0] for score in (0.86, 0.85, 0.70, 0.69)] == [
         "matched", "review", "review", "refused",
     ]  # fmt: skip
+
+
+def test_two_measures_that_agree_ask_nobody() -> None:
+    """Where few voices leave a cohort unsure, a score that is a match alone decides; never against the cohort's no."""
+    raw, limits = Ge2e().limits, StatementLimits()
+    found = [
+        voice_verdict(score, normalized, 20, raw, limits)[0] for score in (0.86, 0.85) for normalized in (3.0, 2.0)
+    ]
+    assert found == ["matched", "refused", "review", "refused"]
 
 
 def test_few_other_voices_ask_for_a_clearer_score() -> None:

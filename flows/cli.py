@@ -14,6 +14,7 @@ import typer
 
 from flows.consent_commands import consent
 from flows.options import AsJson, WorkspaceFolder
+from flows.script_commands import script
 from flows.voice_commands import voices
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.add_typer(consent, name="consent")
 app.add_typer(voices, name="voices")
+app.add_typer(script, name="script")
 
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The course's manifest, .yaml or .csv.")]
 Only = Annotated[
@@ -76,14 +78,19 @@ def rerun(
     from_stage: Annotated[
         str | None, typer.Option("--from", metavar="STAGE", help="Do this stage and all after it again.")
     ] = None,
+    lines: Annotated[
+        str | None,
+        typer.Option("--lines", metavar="3,7-9", help="Only these lines of the lesson: speak them again."),
+    ] = None,
     profile: Profile = None,
     out: Out = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Do exactly that again: what failed, or one target from one stage on.
+    """Do exactly that again: what failed, one target from one stage on, or some of its lines.
 
-    Examples: dub rerun course.yaml --failed; dub rerun course.yaml lesson-02:es --from synthesize
+    Examples: dub rerun course.yaml --failed; dub rerun course.yaml lesson-02:es --from synthesize;
+    dub rerun course.yaml lesson-02:es --lines 3,7-9
     """
     from flows.running import rerun_course
 
@@ -92,6 +99,7 @@ def rerun(
         targets=targets or [],
         failed=failed,
         from_stage=from_stage,
+        lines=lines,
         profile=profile,
         out=out,
         workspace=workspace,

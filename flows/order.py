@@ -21,6 +21,8 @@ class Order(BaseModel):
     """`LESSON` or `LESSON:LANG`; empty for everything."""
     force: frozenset[Stage] = frozenset()
     """Stages that are done again although their results are there."""
+    lines: tuple[str, ...] = ()
+    """Lines, by id, whose takes are made again where the stage that makes them runs; of one lesson."""
     profile: str | None = None
     cores: int = 1
 

@@ -14,6 +14,7 @@ from typing import NoReturn, get_args
 import typer
 from rich.console import Console
 
+from flows.line_numbers import named_lines
 from flows.order import Order, shown
 from flows.progress import watching
 from flows.server import api
@@ -22,6 +23,7 @@ from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import InputError, StageFailed
 from manifests.ledger import TargetRow
 from manifests.model import Stage
+from manifests.script import Script, load
 from manifests.shelves import tidy
 from manifests.workspace import Workspace, locate
 from tasks.pipeline import JOINT, LESSON_STAGES, TARGET_STAGES, joint_stages
@@ -51,6 +53,7 @@ def rerun_course(
     targets: Sequence[str],
     failed: bool,
     from_stage: str | None,
+    lines: str | None,
     profile: str | None,
     out: Path | None,
     workspace: Path | None,
@@ -63,8 +66,13 @@ def rerun_course(
             remedy=f"For example: dub rerun {shown(manifest)} --failed",
         )
     stages: tuple[Stage, ...] = get_args(Stage)
-    force = stages[stages.index(_stage(from_stage)) :] if from_stage else (stages if targets else ())
+    force: tuple[Stage, ...] = stages[stages.index(_stage(from_stage)) :] if from_stage else (stages if targets else ())
+    if lines is not None:
+        # What their new takes change is done again for that; the stages between are as they were.
+        force = (*([_stage(from_stage)] if from_stage else []), _stage("synthesize"))
     order = _order(manifest, targets, frozenset(force), profile=profile, out=out, workspace=workspace)
+    if lines is not None:
+        order = order.model_copy(update={"lines": _of_one_lesson(named_lines(lines), order)})
     if failed:
         names = _unfinished(order)
         if not names:
@@ -72,6 +80,23 @@ def rerun_course(
             raise typer.Exit(0)
         order = order.model_copy(update={"only": names})
     raise typer.Exit(carry_out(order, json_wanted))
+
+
+def _of_one_lesson(lines: tuple[str, ...], order: Order) -> tuple[str, ...]:
+    """Lines that are there, as far as the lesson's script is known; raises InputError for others."""
+    selection = wanted(order)
+    if len(selection.lessons) != 1:
+        raise InputError("--lines are of one lesson.", remedy="Name one: dub rerun MANIFEST LESSON:LANG --lines 3,7-9")
+    space = Workspace.open(order.workspace)
+    made = walk(LESSON_STAGES, selection.lessons[0].job, space).products.objects
+    if "transcribe/script.json" in made:
+        there = {each.id for each in load(Script, space.store.get(made["transcribe/script.json"])).utterances}
+        if unknown := [line for line in lines if line not in there]:
+            raise InputError(
+                f"there is no line {unknown[0]} in {selection.lessons[0].job.lesson_id}; it has {len(there)} lines.",
+                remedy="`dub script export` lists them.",
+            )
+    return lines
 
 
 def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:

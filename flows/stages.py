@@ -37,6 +37,7 @@ def stage_task(name: str) -> Task[..., Outcome]:
             workspace(order.workspace),
             cores=cores,
             force=name in order.force,
+            redo=frozenset(order.lines),
             tell=lambda share: watcher().share(job.name, name, share),
         )
 

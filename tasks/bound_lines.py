@@ -45,7 +45,7 @@ def bound(lines: Sequence[HumanLine], script: Script) -> Bound:
             del free[utterance.id]
     for at, line in list(left.items()):  # one became several
         parts = _covered(line.start, line.end, list(free.values()))
-        if len(parts) > 1 and _alike(line.source, " ".join(part.text for part in parts)) >= SAME:
+        if len(parts) > 1 and alike(line.source, " ".join(part.text for part in parts)) >= SAME:
             texts = cut(line.text, [max(1, len(part.text)) for part in parts])
             if all(texts):
                 out |= {part.id: (text, ("divided",)) for part, text in zip(parts, texts, strict=True)}
@@ -54,7 +54,7 @@ def bound(lines: Sequence[HumanLine], script: Script) -> Bound:
     for utterance in list(free.values()):  # several became one
         span = utterance.span
         inside = [at for at, line in left.items() if _shared(line, span.start_s, span.end_s) > _ALL]
-        if len(inside) > 1 and _alike(" ".join(left[at].source for at in inside), utterance.text) >= SAME:
+        if len(inside) > 1 and alike(" ".join(left[at].source for at in inside), utterance.text) >= SAME:
             out[utterance.id] = " ".join(left.pop(at).text for at in inside), ("joined",)
     return Bound(out, tuple(left.values()))
 
@@ -70,7 +70,7 @@ def _pairs(lines: Sequence[HumanLine], utterances: Sequence[Utterance]) -> Itera
             yield 3 + 1 / (1 + apart), at, utterance, ""
         for utterance in _near(line, utterances):
             common = _in_common(line, utterance)
-            like = _alike(line.source, utterance.text)
+            like = alike(line.source, utterance.text)
             if like >= SAME and common >= _MOST:
                 yield 2 + like * common, at, utterance, ""
             elif like >= RECOGNIZED_ANEW and common >= _ALL:
@@ -102,7 +102,8 @@ def _shared(line: HumanLine, start: float, end: float) -> float:
     return max(0.0, min(line.end, end) - max(line.start, start)) / max(1e-6, line.end - line.start)
 
 
-def _alike(one: str, other: str) -> float:
+def alike(one: str, other: str) -> float:
+    """How much two texts are alike, from 0 to 1."""
     from rapidfuzz import fuzz
 
     return fuzz.ratio(plain(one), plain(other)) / 100

@@ -15,7 +15,7 @@ from manifests.cues import Cue
 from tasks.spoken_form import spoken
 
 _SOUND = re.compile(r"\[[^\]]*\]|♪[^♪]*♪?|[♩♫♬]+")
-_SHOUTED = re.compile(r"^(?:>>+\s*)?[A-Z][A-Z0-9 .'&-]+:(?=\s|$)")  # AMARA: or >> DR. OKAFOR 2:
+_LABEL = re.compile(r"^(?:>>+\s*)?([^\W\d_][\w .'’&-]{1,40}):(?=\s|$)")  # AMARA: or >> DR. MARTÍNEZ 2:
 _MARKER = re.compile(r"^\s*(?:>>+|[-\u2013\u2014](?=\s|\w)|#+\s)\s*")
 _NAMED = re.compile(r"^(?:[A-Z][a-z]+ ?){1,2}:(?=\s|$)")
 _ROLLS_FROM = 0.3
@@ -44,7 +44,7 @@ def ends_sentence(text: str) -> bool:
 
 def said_in(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[Written, ...]]]:
     """What is said in each cue, in order; cues in which nothing (new) is said are left out."""
-    for cue, rows in _unrolled(cues):
+    for cue, rows in rows_in(cues):
         out: list[Written] = []
         for text, certain in _tokens(" ".join(rows)):
             said = spoken(text)
@@ -56,7 +56,8 @@ def said_in(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[Written, ...]]]:
             yield cue, tuple(out)
 
 
-def _unrolled(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[str, ...]]]:
+def rows_in(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[str, ...]]]:
+    """The rows of each cue that are new in it, without sounds, dashes and names; cues without any are left out."""
     cleaned = [tuple(row for row in map(_clean, cue.lines) if row) for cue in cues]
     shared = [_repeated(before, after) for before, after in zip([(), *cleaned], cleaned, strict=False)]
     rolls = sum(count > 0 for count in shared) > _ROLLS_FROM * len(cleaned)
@@ -79,7 +80,9 @@ def _repeated(before: Sequence[str], after: Sequence[str]) -> int:
 def _clean(row: str) -> str:
     text = _SOUND.sub(" ", row).strip()
     text = _MARKER.sub("", text)
-    text = _SHOUTED.sub("", text)
+    label = _LABEL.match(text)
+    if label is not None and label[1].isupper():
+        text = text[label.end() :]
     return " ".join(text.split())
 
 

@@ -115,9 +115,10 @@ def perform(
     *,
     cores: int = 1,
     force: bool = False,
+    redo: frozenset[str] = frozenset(),
     tell: Callable[[float], None] = lambda share: None,
 ) -> Outcome:
-    """Run one stage where it is not up to date.
+    """Run one stage where it is not up to date, or where it is forced; `redo` names lines to be made again in it.
 
     Raises DubError, with lesson and stage filled in; anything else that a stage raises becomes StageFailed.
     """
@@ -129,7 +130,9 @@ def perform(
         with workspace.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
             started = time.monotonic()
             try:
-                commit = _run(stage, job, products, workspace, key=key, digests=digests, cores=cores, tell=tell)
+                commit = _run(
+                    stage, job, products, workspace, key=key, digests=digests, cores=cores, redo=redo, tell=tell
+                )
             except (EngineUnavailable, ConsentRefused) as error:
                 row.state, row.message = "blocked", str(error)
                 raise
@@ -182,6 +185,7 @@ def _run(
     key: str,
     digests: Mapping[str, str],
     cores: int,
+    redo: frozenset[str],
     tell: Callable[[float], None],
 ) -> Commit:
     store = workspace.store
@@ -193,7 +197,7 @@ def _run(
     }
     started = time.monotonic()
     with store.scratch() as scratch:
-        bench = Workbench(store, scratch, cores=cores, tell=tell, history=history, digests=dict(digests))
+        bench = Workbench(store, scratch, cores=cores, tell=tell, history=history, redo=redo, digests=dict(digests))
         made = stage.run(stage.params(job), inputs, bench)
         missing = set(stage.makes) - set(made.outputs)
         if missing:

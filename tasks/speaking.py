@@ -92,6 +92,9 @@ def _in_own_voice(orders: Sequence[Order], voice: Voice, how: How, bench: Workbe
     grant = terms.grant(voice.person or "", registry)
     texts = [order.line.text for order in orders]
     refinements = [_paced(how.refinement(order.line, voice), order.rate) | {"energy": 0.0} for order in orders]
+    for order, text, refined in zip(orders, texts, refinements, strict=True):
+        if order.line.id in bench.redo:
+            bench.store.forget("take", own_voice.take_key(text, voice.name, refined))
     yield from own_voice.spoken(texts, voice.name, grant, registry, refinements, bench)  # the mix obeys the energy
 
 
@@ -128,6 +131,8 @@ def _stock_take(order: Order, how: How, bench: Workbench) -> Path | None:
             "wpm": wpm,
         }
     )
+    if line.id in bench.redo:
+        bench.store.forget("take", key)
     make: Callable[[Path], Path] = lambda folder: espeak.speak(  # noqa: E731
         line.text, voice.name, pitch, folder / "take.flac", wpm=wpm
     )

@@ -59,6 +59,8 @@ class Workbench:
     """Called with the share done, 0 to 1, as often as is convenient."""
     history: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     """What the earlier stages of this target did: `state`, `seconds`, `cached`, `engine`, `notes` by stage name."""
+    redo: frozenset[str] = frozenset()
+    """Lines that were asked for again: nothing that was kept of them alone, such as a take, is used."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """SHA-256 of the inputs by name, as the key was made from: no file need be read twice."""
 

@@ -19,7 +19,8 @@ from typing import Any
 from manifests.quiet import settle
 from manifests.script import Diarization
 from manifests.spans import Span
-from tasks.diarize import Params, diarize
+from tasks.diarize import diarize
+from tasks.engines.protocols import Listening
 
 COLLAR = 0.25
 PARTS = ("missed detection", "false alarm", "confusion")
@@ -64,9 +65,9 @@ def measure(media: Path, truth: Path, cores: int) -> dict[str, Any]:
         subprocess.run(command, check=True, timeout=600)
         length = (speech.stat().st_size - 44) // 2 * 3
         began = time.perf_counter()
-        found = diarize(speech, (Span(0, length),), Params(), cores=cores)
+        found = diarize(speech, (Span(0, length),), Listening("pyannote"), cores=cores)
         took = time.perf_counter() - began
-        alone = diarize(speech, (Span(0, length),), Params(1, 1), cores=cores)
+        alone = diarize(speech, (Span(0, length),), Listening("pyannote", 1, 1), cores=cores)
     reference = next(iter(load_rttm(truth).values()))
     heard = Timeline([Segment(0, length / 48_000)])
     metric = DiarizationErrorRate(collar=COLLAR, skip_overlap=False)

@@ -23,6 +23,7 @@ from manifests.spans import Span, samples
 from manifests.store import Store
 from tasks.clone import stock_voices
 from tasks.engines import espeak
+from tasks.engines.protocols import Translating
 from tasks.place import Limits, place
 from tasks.speaking import How
 from tasks.stage import Workbench
@@ -86,7 +87,7 @@ def table() -> pd.DataFrame:
         for faster in (1.0, 1.15, 1.3):
             script, length = spoken(bench, faster)
             for language in ("es", "pt", "it", "fr", "ca", "gl"):
-                lines = translate(script, language)
+                lines = translate(script, Translating("en", language, "apertium"))
                 full = replace(lines, lines=tuple(replace(line, renderings=()) for line in lines.lines))
                 for name, each in (("full", full), ("chosen", lines)):
                     figures = row(script, length, each, language, bench)

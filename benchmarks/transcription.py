@@ -27,7 +27,8 @@ import pandas as pd
 from manifests.cues import Cue
 from manifests.script import Diarization, Script, Speaker, Turn
 from manifests.spans import ANALYSIS_RATE, Span, merged
-from tasks.transcribe import Params, transcribe
+from tasks.engines.protocols import Hearing
+from tasks.transcribe import transcribe
 
 STEP = 3  # samples at 48 kHz to one at 16 kHz
 
@@ -133,7 +134,7 @@ def main() -> None:
         clips = lecture(asked.folder, asked.gap, speech)
         cues = captioned(clips, asked.captions)
         began = time.perf_counter()
-        script = transcribe(speech, diarized(clips), Params("en", "pocketsphinx"), captions=cues, cores=asked.cores)
+        script = transcribe(speech, diarized(clips), Hearing("en", "pocketsphinx"), captions=cues, cores=asked.cores)
         took = time.perf_counter() - began
     if not script.utterances:
         raise SystemExit("No word was recognized.")

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from manifests.document import At
-from manifests.model import Course, Delivery, Disclosure, Lesson, Part, Person, Quality, Speakers, Timing
+from manifests.model import Course, Delivery, Disclosure, EngineChoice, Lesson, Part, Person, Quality, Speakers, Timing
 from manifests.names import name_fault
 
 _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
@@ -23,6 +23,7 @@ _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
     (("speakers",), Speakers),
     (("delivery",), Delivery),
     (("delivery", "disclosure"), Disclosure),
+    (("engines", "*"), EngineChoice),
     (("timing",), Timing),
     (("quality",), Quality),
     (("lessons", "*"), Lesson),
@@ -32,6 +33,7 @@ _PARTS: Final[tuple[tuple[At, type[Part]], ...]] = (
 _EXAMPLES: Final[Mapping[At, str]] = {
     ("targets",): "targets: [es, pt-BR]",
     ("engines",): "engines: {translate: apertium}",
+    ("engines", "*"): "translate: apertium, or translate: {name: argos, options: {…}}",
     ("people",): "people: {amara: {consent: amara-2026}}",
     ("people", "*"): "amara: {consent: amara-2026}",
     ("speakers",): "speakers: auto, or {single: amara}",
@@ -102,7 +104,10 @@ def nearest(word: str, words: Iterable[str]) -> str:
 
 def shape(at: At) -> At:
     """A place without its own names: `("lessons", 3, "media")` -> `("lessons", "*", "media")`."""
-    return tuple("*" if isinstance(step, int) or at[:index] in {("people",)} else step for index, step in enumerate(at))
+    return tuple(
+        "*" if isinstance(step, int) or at[:index] in {("people",), ("engines",)} else step
+        for index, step in enumerate(at)
+    )
 
 
 def _json(data: Any) -> str:
@@ -167,7 +172,7 @@ def _not_text(said: _Said) -> str:
 
 
 def _not_a_choice(said: _Said) -> str:
-    if shape(said.at) in _EXAMPLES:  # `speakers`, where a word is but one way of saying it
+    if not said.is_key and shape(said.at) in _EXAMPLES:  # `speakers`, where a word is but one way of saying it
         return _wrong_kind(said)
     words = re.findall(r"'([^']*)'", str(said.context["expected"]))
     subject = f"unknown stage `{said.at[-1]}` in `engines`" if said.is_key else f"`{said.name}` is {_shown(said.value)}"

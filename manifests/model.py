@@ -216,6 +216,28 @@ class Quality(Part):
     )
 
 
+def _by_name(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class EngineChoice(Part):
+    """An engine, and what it is told."""
+
+    name: Text = Field(description="Name of the engine; `dub doctor` lists them.")
+    model: Text | None = Field(default=None, description="Which of its models, where its own choice is not wanted.")
+    options: dict[str, str | int | float | bool] = Field(
+        default_factory=dict[str, str | int | float | bool], description="What the engine lets you set."
+    )
+
+
+Choice = Annotated[
+    EngineChoice,
+    BeforeValidator(_by_name),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1}, EngineChoice.model_json_schema()]}),
+]
+"""An engine by its name alone, or with what it is told."""
+
+
 def _speakers_kind(value: Any) -> Literal["auto", "count", "labels"]:
     """Which way of naming speakers a value is meant to be, so that a fault is told about that way only."""
     if isinstance(value, Speakers):
@@ -284,8 +306,9 @@ class Course(Part):
     profile: Literal["embedded", "studio"] = Field(
         default="embedded", description="Set of engines: `embedded` needs no download, `studio` needs weights."
     )
-    engines: dict[Stage, Text] = Field(
-        default_factory=dict[Stage, str], description="Stages to engines, where the profile's is not wanted."
+    engines: dict[Stage, Choice] = Field(
+        default_factory=dict[Stage, EngineChoice],
+        description="Stages to engines, where the profile's is not wanted: a name, or its `name`, `model`, `options`.",
     )
     schedule: Text | None = Field(
         default=None, description='When `dub serve` runs it, as cron: "0 2 * * *" is 2 at night.'

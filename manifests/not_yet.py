@@ -5,7 +5,7 @@ One row a feature. Whoever builds a feature deletes its row.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -14,14 +14,6 @@ from pydantic import BaseModel
 from manifests.document import At
 from manifests.faults import Fault
 from manifests.model import Course
-
-ENGINES: Final[Mapping[str, str]] = {
-    "diarize": "pyannote",
-    "transcribe": "pocketsphinx",
-    "translate": "apertium",
-    "synthesize": "espeak-ng",
-}
-"""The engine of each stage that could have another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +33,8 @@ def _is(word: object) -> Callable[[Any], bool]:
     return lambda value: value == word
 
 
-def _differs(word: object) -> Callable[[Any], bool]:
-    return lambda value: value != word
-
-
 ROWS: Final[tuple[Row, ...]] = (
     Row(("profile",), _is("studio"), "the studio profile; write `embedded`"),
-    *(
-        Row(("engines", stage), _differs(name), f"another engine for {stage}; leave it out, or write `{name}`")
-        for stage, name in ENGINES.items()
-    ),
-    *(
-        Row(("engines", stage), _given, f"a choice of engines for {stage}; leave it out")
-        for stage in ("split", "clone", "place", "mix", "remux", "verify")
-    ),
     Row(("glossary",), _given, "glossaries; leave the key out"),
     *(
         Row(("quality", gate), _given, f"a gate on {what}; leave it out")

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from manifests.document import At
+from manifests.engines import GROUPS, installed
 from manifests.faults import Fault, nearest
 from manifests.model import Course, Lesson, Speakers
 from manifests.names import name_fault, same_name
@@ -27,6 +28,7 @@ STOCK: Final = "stock"
 def broken(course: Course, folder: Path) -> Iterator[Fault]:
     """Every relationship that does not hold. `folder` is the manifest's."""
     yield from _languages(course)
+    yield from _engines(course)
     yield from _people(course)
     yield from _refinements(course)
     yield from _limits(course)
@@ -68,6 +70,16 @@ def _languages(course: Course) -> Iterator[Fault]:
             if tag not in course.targets:
                 there = ("lessons", index, "translations", tag)
                 yield Fault(there, f"`{tag}` is not among the targets; {nearest(tag, course.targets)}")
+
+
+def _engines(course: Course) -> Iterator[Fault]:
+    for stage, choice in course.engines.items():
+        if stage not in GROUPS:
+            having = ", ".join(GROUPS)
+            yield Fault(("engines", stage), f"`{stage}` has no choice of engines; these have: {having}.")
+        elif choice.name not in installed(stage):
+            near = nearest(choice.name, installed(stage))
+            yield Fault(("engines", stage), f"there is no engine `{choice.name}` for {stage}; {near}")
 
 
 def _people(course: Course) -> Iterator[Fault]:

@@ -1,6 +1,6 @@
 """Who speaks when.
 
-The engine hears the lesson in stretches of at most ten minutes, so that memory does not grow with its length; the
+The engine hears the lesson in stretches, so that memory does not grow with its length; the
 voices of all stretches are then linked, so that a label means one voice throughout. Labels are numbered by first
 speech.
 """
@@ -14,31 +14,22 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
+from manifests.engines import chosen
 from manifests.errors import MediaError
 from manifests.model import Job, Speakers
 from manifests.quiet import settle
 from manifests.rules import STOCK
 from manifests.script import Diarization, Speaker, Turn, dump, load
 from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
+from tasks.engines import catalogue
+from tasks.engines.protocols import Listening
 from tasks.stage import Engine, Made, Stage, Workbench
-
-STRETCH = samples(10 * 60)
-"""The longest stretch that is heard at once (a piece that is longer by itself stays whole)."""
-
-SAME_VOICE = 0.775
-"""Cosine of two voices, each the mean over a stretch, from which on they are one person's.
-
-Measured on 18 voices: halves of one person's clean speech 0.88 to 0.99, parts of one noisy speech down to 0.78; two
-people's 0.5 to 0.82. The two ranges meet: alike voices can be made one, and one noisy voice can be made two.
-"""
 
 ONSET, OFFSET = 0.3, 0.1
 """How sure it must be that somebody speaks for a region to count, and to go on: low, so that no speech is left over."""
@@ -49,25 +40,6 @@ PITCH_S = 60.0
 TICK = RATE // ANALYSIS_RATE
 
 Floats = NDArray[np.floating[Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class Params:
-    """How many may speak; `least == most` where it is known."""
-
-    least: int | None = None
-    most: int | None = None
-
-    @classmethod
-    def of(cls, speakers: object) -> Params:
-        """From the manifest's `speakers`: anything but a `Speakers` leaves it open.
-
-        So does a single person: they would be given whatever else is heard, such as a question from the room.
-        """
-        if not isinstance(speakers, Speakers):
-            return cls()
-        known = 1 if speakers.single == STOCK else speakers.num_speakers
-        return cls(known, known) if known is not None else cls(speakers.min_speakers, speakers.max_speakers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +59,27 @@ class Voice:
 def diarize(
     speech: Path,
     pieces: Sequence[Span],
-    params: Params,
+    wanted: Listening,
     *,
     cores: int = 1,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Diarization:
     """Who speaks when in a mono 16 kHz file.
 
-    Raises MediaError where the file is not that, EngineUnavailable where a checkpoint is missing.
+    Raises MediaError where the file is not that, EngineUnavailable where the engine lacks what it takes.
     """
     settle()
-    from tasks.engines.embedded_pyannote import hear
-
-    stretches = grouped(pieces, STRETCH)
+    engine = catalogue.diarizer(wanted.engine)
+    stretches = grouped(pieces, samples(engine.stretch_s))
     voices: list[Voice] = []
     regions: list[Span] = []
     alone = len(stretches) == 1
     for number, stretch in enumerate(stretches):
-        heard = hear(
+        heard = engine.hear(
             read(speech, stretch),
-            least=params.least if alone else None,
-            most=params.most,
+            wanted,
+            least=wanted.least if alone else None,
+            most=wanted.most,
             cores=cores,
             tell=lambda share, number=number: tell((number + share) / len(stretches)),
         )
@@ -121,7 +93,7 @@ def diarize(
             Span.of_seconds(a * heard.frame_s, b * heard.frame_s).shifted(stretch.start).clipped(stretch)
             for a, b in active
         ]
-    people = linked(voices, SAME_VOICE, params.least, params.most)
+    people = linked(voices, engine.same_voice, wanted.least, wanted.most)
     people.sort(key=lambda spans: spans[0])
     labels = [f"SPEAKER_{number:02d}" for number in range(len(people))]
     turns = sorted(
@@ -222,28 +194,49 @@ def read(speech: Path, span: Span) -> NDArray[np.float32]:
         raise MediaError(f"{speech.name} cannot be read: {error}.", remedy="Run from split again.") from error
 
 
-def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+def run(wanted: Listening, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     pieces = load(tuple[Span, ...], inputs["split/pieces.json"])
-    found = diarize(inputs["split/speech.wav"], pieces, params, cores=bench.cores, tell=bench.tell)
+    found = diarize(inputs["split/speech.wav"], pieces, wanted, cores=bench.cores, tell=bench.tell)
     notes = {"speakers": len(found.speakers), "speech_s": round(sum(span.length for span in found.speech) / RATE, 3)}
     return Made({"turns.json": dump(found, bench.scratch / "turns.json")}, notes=notes)
 
 
-def params(job: Job) -> Params:
-    return Params.of(job.course.speakers if job.lesson.speakers is None else job.lesson.speakers)
+def params(job: Job) -> Listening:
+    choice = chosen(job.course, "diarize")
+    least, most = counted(job.course.speakers if job.lesson.speakers is None else job.lesson.speakers)
+    return Listening(choice.name, least, most, choice.model, choice.options)
+
+
+def counted(speakers: object) -> tuple[int | None, int | None]:
+    """How many may speak, from the manifest's `speakers`: anything but a `Speakers` leaves it open.
+
+    So does a single person: they would be given whatever else is heard, such as a question from the room.
+    """
+    if not isinstance(speakers, Speakers):
+        return None, None
+    known = 1 if speakers.single == STOCK else speakers.num_speakers
+    return (known, known) if known is not None else (speakers.min_speakers, speakers.max_speakers)
+
+
+def check(job: Job) -> None:
+    """Raises EngineUnavailable where the engine lacks what it takes."""
+    wanted = params(job)
+    catalogue.diarizer(wanted.engine).check(wanted)
 
 
 def engine(job: Job) -> Engine:
-    return Engine("pyannote", version("pyannote.audio"), weights_sha256(SEGMENTATION, VOICE_ENCODER))
+    wanted = params(job)
+    return catalogue.diarizer(wanted.engine).identity(wanted)
 
 
 STAGE = Stage(
     name="diarize",
-    version=1,
+    version=2,
     scope="lesson",
     needs=("split/speech.wav", "split/pieces.json"),
     makes=("turns.json",),
     params=params,
     run=run,
     engine=engine,
+    check=check,
 )

@@ -88,11 +88,13 @@ def clips(recording: Recording, language: str, cores: int) -> list[Clip]:
 
     import soundfile
 
-    from tasks.transcribe import Params, require, transcribe
+    from tasks.engines import catalogue
+    from tasks.engines.protocols import Hearing
+    from tasks.transcribe import transcribe
     from voiceclone import speech, voiceprint
 
-    wanted = Params(language=language, engine="pocketsphinx")
-    require(wanted)
+    wanted = Hearing(language, "pocketsphinx")
+    catalogue.transcriber(wanted.engine).check(wanted)
     heard = voiceprint.resampled(recording.samples, recording.rate)
     step = RATE // voiceprint.RATE
     runs = merged((Span(start * step, end * step) for start, end in speech.speaking(heard).tolist()), gap=RATE // 2)

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 
 from manifests.cues import Cue, read
-from manifests.errors import EngineUnavailable
+from manifests.engines import chosen
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Word, dump, load
 from manifests.spans import Span, merged, samples
@@ -20,49 +21,25 @@ from tasks.activity import levels, voice
 from tasks.captioned import Match, match, timed
 from tasks.captions import Written, ends_sentence
 from tasks.captions import words as read_aloud
-from tasks.engines import pocketsphinx
-from tasks.engines.pronunciation import phones
+from tasks.engines import catalogue
+from tasks.engines.protocols import Hearing
 from tasks.sentences import sentence
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.utterances import pieces_of, sound_of, utterances
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
 _CHUNK_PAUSE_S = 0.5
-_ENGINES = (pocketsphinx.NAME,)
-_PROFILES = {"embedded": pocketsphinx.NAME, "studio": "whisperx"}
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    """What the script depends on beside the sound."""
-
-    language: str
-    engine: str
-
-
-def params(job: Job) -> Params:
-    chosen = job.course.engines.get("transcribe") or _PROFILES[job.course.profile]
-    return Params(job.course.source_language, chosen)
-
-
-def require(wanted: Params) -> None:
-    """Raises EngineUnavailable, which blocks the targets, where nothing here can transcribe as wanted."""
-    if wanted.engine not in _ENGINES:
-        raise EngineUnavailable(
-            f"There is no speech recognizer called {wanted.engine!r} here; there is {', '.join(_ENGINES)}.",
-            remedy="In the manifest, set `engines: {transcribe: pocketsphinx}` or `profile: embedded`.",
-        )
-    if wanted.language.lower().partition("-")[0] not in pocketsphinx.LANGUAGES:
-        raise EngineUnavailable(
-            f"The embedded recognizer understands English only, not {wanted.language!r}.",
-            remedy="Set `source_language: en` where the lessons are in English; other languages need another engine.",
-        )
+def params(job: Job) -> Hearing:
+    choice = chosen(job.course, "transcribe")
+    return Hearing(job.course.source_language, choice.name, choice.model, options=choice.options)
 
 
 def transcribe(
     speech: Path,
     diarization: Diarization,
-    wanted: Params,
+    wanted: Hearing,
     *,
     captions: Sequence[Cue] = (),
     cores: int = 1,
@@ -71,19 +48,24 @@ def transcribe(
     """The script of a lesson from its mono 16 kHz sound and its turns; empty where nobody speaks.
 
     Where captions are given the text is theirs as far as it is said; an utterance of which they have no word is flagged
-    `not in the captions`. The same for any number of cores. Raises EngineUnavailable (see `require`) and StageFailed.
+    `not in the captions`. The same for any number of cores. Raises EngineUnavailable where the engine lacks what it
+    takes, and StageFailed.
     """
-    require(wanted)
+    engine = catalogue.transcriber(wanted.engine)
+    engine.check(wanted)
     sounding = voice(levels(speech)) if diarization.turns else ()
-    parts = chunks(diarization, sounding)
+    parts = chunks(diarization, sounding, engine.longest_s)
     share = 0.7 if captions else 1.0
-    words = pocketsphinx.recognize(speech, parts, cores=cores, tell=lambda done: tell(share * done))
+    words = engine.recognize(speech, parts, wanted, cores=cores, tell=lambda done: tell(share * done))
     if not captions:
         spoken, unrecognized = utterances(words, diarization.turns, sounding)
         return Script(wanted.language, spoken, unrecognized)
     written = read_aloud(captions)
     matched = match(written, words, parts)
-    aligned = _aligned(speech, matched, written, words, cores, lambda done: tell(share + (1 - share) * done))
+    align = partial(
+        engine.align, speech, wanted=wanted, cores=cores, tell=lambda done: tell(share + (1 - share) * done)
+    )
+    aligned = _aligned(align, matched, written, words)
     theirs = frozenset(word for word, is_theirs in aligned if is_theirs)
     spoken, unrecognized = utterances(
         [word for word, _ in aligned],
@@ -100,24 +82,15 @@ def transcribe(
 
 
 def _aligned(
-    speech: Path,
+    align: Callable[[Sequence[tuple[Span, Sequence[str]]]], tuple[tuple[Span, ...] | None, ...]],
     matched: Match,
     written: Sequence[Written],
     heard: Sequence[Word],
-    cores: int,
-    tell: Callable[[float], None],
 ) -> list[tuple[Word, bool]]:
     """The words of a lesson in order of time, and of each whether it is the captions'."""
     asked = [part for part in matched.parts if part.written]
     texts = [[word for at in part.written for word in written[at].spoken] for part in asked]
-    new = pocketsphinx.unknown(word for text in texts for word in text)
-    found = pocketsphinx.align(
-        speech,
-        [(part.span, text) for part, text in zip(asked, texts, strict=True)],
-        phones(new),
-        cores=cores,
-        tell=tell,
-    )
+    found = align([(part.span, text) for part, text in zip(asked, texts, strict=True)])
     times = dict(zip(asked, found, strict=True))
     out: list[tuple[Word, bool]] = []
     for part in matched.parts:
@@ -134,19 +107,18 @@ def _text(words: Sequence[Word], theirs: frozenset[Word]) -> str:
     return " ".join(" ".join(word.text for word in run) if known else sentence(tuple(run)) for known, run in groups)
 
 
-def chunks(diarization: Diarization, sounding: tuple[Span, ...]) -> tuple[Span, ...]:
-    """What the recognizer hears at a time: speech between pauses, 15 s at most where pauses permit.
+def chunks(diarization: Diarization, sounding: tuple[Span, ...], longest_s: float) -> tuple[Span, ...]:
+    """What the recognizer hears at a time: speech between pauses, `longest_s` at most where pauses permit.
 
     Each with quiet at both ends, up to the middle of the pause; none overlap. Where one speaker follows another, a new
     chunk begins.
     """
     everyone = [Turn("", span) for span in diarization.speech]
     runs = sound_of("", everyone, sounding)
-    longest = pocketsphinx.LONGEST_S
     cut = [
         Span(group[0].start, group[-1].end)
         for part in _cut_at(runs, _changes(diarization.turns, runs))
-        for group in pieces_of(part, pause_s=_CHUNK_PAUSE_S, longest_s=longest)
+        for group in pieces_of(part, pause_s=_CHUNK_PAUSE_S, longest_s=longest_s)
     ]
     reach = samples(_PADDING_S)
     out: list[Span] = []
@@ -192,7 +164,7 @@ def _cut_at(runs: tuple[Span, ...], places: list[int]) -> list[list[Span]]:
     return [group for group in groups if group]
 
 
-def run(wanted: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+def run(wanted: Hearing, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     script = transcribe(
         inputs["split/speech.wav"],
         load(Diarization, inputs["diarize/turns.json"]),
@@ -210,13 +182,20 @@ def given(job: Job) -> dict[str, Path]:
     return {"captions": job.manifest.parent / job.lesson.captions} if job.lesson.captions else {}
 
 
-def engine(job: Job) -> Engine | None:
-    return pocketsphinx.engine() if params(job).engine == pocketsphinx.NAME else None
+def check(job: Job) -> None:
+    """Raises EngineUnavailable where the engine lacks what it takes."""
+    wanted = params(job)
+    catalogue.transcriber(wanted.engine).check(wanted)
+
+
+def engine(job: Job) -> Engine:
+    wanted = params(job)
+    return catalogue.transcriber(wanted.engine).identity(wanted)
 
 
 STAGE = Stage(
     name="transcribe",
-    version=1,
+    version=2,
     scope="lesson",
     needs=("split/speech.wav", "diarize/turns.json"),
     makes=("script.json",),
@@ -224,4 +203,5 @@ STAGE = Stage(
     run=run,
     given=given,
     engine=engine,
+    check=check,
 )

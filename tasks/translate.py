@@ -5,16 +5,18 @@ What people wrote stands as they wrote it (`tasks.given_lines`); an engine trans
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
+from manifests.engines import chosen
 from manifests.errors import EngineUnavailable
 from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, dump, load
 from tasks import given_lines
-from tasks.engines import apertium
+from tasks.engines import catalogue
+from tasks.engines.protocols import Translated, Translating
 from tasks.given_lines import Given
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.trimming import keeps, shortened
@@ -25,43 +27,52 @@ RETRANSLATED = 0.03
 
 @dataclass(frozen=True, slots=True)
 class Params:
-    language: str
-    modes: tuple[str, ...]
-    """The chain of Apertium modes, so that another way between the languages is another result; none where there is no
-    way, and people have written lines."""
+    wanted: Translating
+    route: tuple[str, ...]
+    """The models by which the engine goes, so that another way between the languages is another result; none where
+    there is no way, and people have written lines."""
 
 
-def translate(script: Script, language: str, known: Given | None = None) -> Lines:
+def translate(
+    script: Script,
+    wanted: Translating,
+    known: Given | None = None,
+    *,
+    cores: int = 1,
+    tell: Callable[[float], None] = lambda share: None,
+) -> Lines:
     """One line for each utterance, in order: the one that people gave, else an engine's.
 
     Raises EngineUnavailable where an engine is needed and nothing leads to the language.
     """
     known = known or Given()
     rest = [utterance for utterance in script.utterances if utterance.id not in known.lines]
-    lines = {**known.lines, **{line.id: line for line in machine(rest, script.language, language)}}
-    return Lines(language, tuple(known.remarked(lines[utterance.id]) for utterance in script.utterances))
+    made = machine(rest, wanted, cores=cores, tell=tell)
+    lines = {**known.lines, **{line.id: line for line in made}}
+    return Lines(wanted.target, tuple(known.remarked(lines[utterance.id]) for utterance in script.utterances))
 
 
-def machine(utterances: Sequence[Utterance], source: str, language: str) -> list[Line]:
+def machine(
+    utterances: Sequence[Utterance], wanted: Translating, *, cores: int, tell: Callable[[float], None]
+) -> list[Line]:
     """Lines by an engine, in order, with shorter renderings of each for where there is no time for all of it.
 
-    Those are the translation trimmed (`tasks.trimming`), and translations of the source trimmed. Raises
-    EngineUnavailable where nothing leads to the language.
+    Those are the translation trimmed (`tasks.trimming`), translations of the source trimmed, and the engine's other
+    hypotheses. Raises EngineUnavailable where nothing leads to the language.
     """
     if not utterances:
         return []
-    pairs = apertium.route(source, language)
     said = [utterance.text for utterance in utterances]
-    briefer = [_ends(shortened(text, source)) for text in said]
+    briefer = [_ends(shortened(text, wanted.source)) for text in said]
     texts = [*said, *(each.text for each in chain.from_iterable(briefer))]
-    answers = apertium.translate(texts, pairs)
+    answers = catalogue.translator(wanted.engine).translate(texts, wanted, cores=cores, tell=tell)
     of_briefer = iter(answers[len(said) :])
     return [
         Line(
             utterance.id,
             answer.text,
             checks=_checks(answer),
-            renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], language),
+            renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], wanted.target),
         )
         for utterance, answer, sources in zip(utterances, answers, briefer, strict=False)
     ]
@@ -73,10 +84,13 @@ def _ends(renderings: Sequence[Rendering]) -> list[Rendering]:
 
 
 def _renderings(
-    full: apertium.Translated, of_sources: Sequence[tuple[Rendering, apertium.Translated]], language: str
+    full: Translated, of_sources: Sequence[tuple[Rendering, Translated]], language: str
 ) -> tuple[Rendering, ...]:
     """From the mildest on, each shorter than all milder ones."""
     found = [replace(each, checks=_checks(full)) for each in shortened(full.text, language)]
+    for rank, text in enumerate(full.hypotheses, 1):
+        if keeps(full.text, text, language):
+            found.append(Rendering(text, ("another translation",), rank * RETRANSLATED, _checks(full)))
     for source, answer in of_sources:
         if set(answer.unknown) <= set(full.unknown) and keeps(full.text, answer.text, language):
             trimmed = tuple(f"{what} in the source" for what in source.trimmed)
@@ -93,30 +107,47 @@ def _after(first: Rendering, second: Rendering) -> Rendering:
     return Rendering(second.text, (*first.trimmed, *second.trimmed), first.cost + second.cost, first.checks)
 
 
-def _checks(answer: apertium.Translated) -> tuple[str, ...]:
+def _checks(answer: Translated) -> tuple[str, ...]:
     unknown = tuple(f"unknown word: {word}" for word in answer.unknown)
     return unknown + tuple(f"not inflected: {word}" for word in answer.uninflected)
 
 
+def wanted(job: Job) -> Translating:
+    """What the engine is asked for."""
+    choice = chosen(job.course, "translate")
+    return Translating(job.course.source_language, job.language or "", choice.name, choice.model, choice.options)
+
+
 def params(job: Job) -> Params:
-    language = job.language or ""
+    asked = wanted(job)
     try:
-        route = apertium.route(job.course.source_language, language)
+        route = catalogue.translator(asked.engine).route(asked)
     except EngineUnavailable:
         if not given_lines.files(job):
             raise
         route = ()
-    return Params(language, tuple(pair.mode for pair in route))
+    return Params(asked, route)
 
 
 def check(job: Job) -> None:
-    """Raises EngineUnavailable where no chain of installed pairs leads to the target, and people wrote nothing."""
-    params(job)
+    """Raises EngineUnavailable where nothing leads to the target, and people wrote nothing."""
+    if params(job).route:
+        asked = wanted(job)
+        catalogue.translator(asked.engine).check(asked)
+
+
+def engine(job: Job) -> Engine | None:
+    """Who translates; None where people wrote the lines and no engine could."""
+    asked = wanted(job)
+    if not params(job).route:
+        return None
+    return catalogue.translator(asked.engine).identity(asked)
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     script = load(Script, inputs["transcribe/script.json"])
-    lines = translate(script, params.language, given_lines.given(script, inputs))
+    known = given_lines.given(script, inputs)
+    lines = translate(script, params.wanted, known, cores=bench.cores, tell=bench.tell)
     unknown = sum(check.startswith("unknown word") for line in lines.lines for check in line.checks)
     by_people = sum(line.origin != "machine" for line in lines.lines)
     notes = {"unknown_words": unknown} | ({"by_people": by_people} if by_people else {})
@@ -125,13 +156,13 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="translate",
-    version=4,
+    version=5,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),
     params=params,
     run=run,
     given=given_lines.files,
-    engine=lambda job: Engine("apertium", apertium.version()),
+    engine=engine,
     check=check,
 )

@@ -10,11 +10,13 @@ import os
 import re
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 from manifests.errors import EngineUnavailable, InputError, StageFailed
+from tasks.engines.protocols import Translated, Translating
+from tasks.stage import Engine
 
 TIMEOUT_S = 600
 
@@ -53,17 +55,6 @@ class Pair:
     """BCP-47, with the region or variant that the mode writes: `es`, `pt-BR`, `ca-valencia`."""
     mode: str
     """Apertium's name of it: `eng-spa`, `es-pt_BR`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Translated:
-    """A text in the target language, without Apertium's marks."""
-
-    text: str
-    unknown: tuple[str, ...]
-    """Words that no dictionary holds or translates: they stand in the text as they were."""
-    uninflected: tuple[str, ...] = ()
-    """Words that could not be put into their form: they stand there in their dictionary's."""
 
 
 @lru_cache(maxsize=1)
@@ -319,3 +310,28 @@ def _run(command: list[str], text: str) -> str:
     if process.returncode != 0:
         raise StageFailed(f"{' '.join(command)} failed: {complaint.decode(errors='replace').strip()[-300:]}")
     return said.decode(errors="replace")
+
+
+class Apertium:
+    """The embedded translator: rules and dictionaries, with nothing to download."""
+
+    name = "apertium"
+
+    def check(self, wanted: Translating) -> None:
+        if wanted.model or wanted.options:
+            raise InputError(
+                "the engine apertium has no choice of models and no options.",
+                remedy="Write `engines: {translate: apertium}`.",
+            )
+        route(wanted.source, wanted.target)
+
+    def identity(self, wanted: Translating) -> Engine:
+        return Engine(self.name, version())
+
+    def route(self, wanted: Translating) -> tuple[str, ...]:
+        return tuple(pair.mode for pair in route(wanted.source, wanted.target))
+
+    def translate(
+        self, texts: Sequence[str], wanted: Translating, *, cores: int, tell: Callable[[float], None]
+    ) -> list[Translated]:
+        return translate(texts, route(wanted.source, wanted.target))

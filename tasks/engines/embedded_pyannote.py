@@ -23,7 +23,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 with warnings.catch_warnings():
     # audio is handed over as arrays, so whether torchcodec can decode files is of no interest
@@ -36,9 +35,8 @@ with warnings.catch_warnings():
 
 from manifests.checkpoints import SEGMENTATION
 from manifests.spans import ANALYSIS_RATE
+from tasks.engines.protocols import Floats, Heard
 from voiceclone.ge2e import DIMENSION, LEVEL, Network
-
-Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,20 +54,6 @@ class Tuning:
     """Cosine distance up to which windows are one voice."""
     least_s: float = 0.4
     """Seconds of clean speech that a window needs before its voice is looked at."""
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """What one stretch of audio holds. Times in seconds from its start."""
-
-    turns: tuple[tuple[int, float, float], ...]
-    """Voice (a row of `voices`), start, end."""
-    voices: Floats
-    """(speakers, 256), each of length 1."""
-    activity: Floats
-    """(frames,): how sure it is that somebody speaks, 0 to 1."""
-    frame_s: float
-    """Seconds from one frame of `activity` to the next."""
 
 
 class VoiceEncoder(Model):

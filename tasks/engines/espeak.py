@@ -194,3 +194,9 @@ def _run(arguments: list[str], text: bytes, timeout_s: float = TIMEOUT_S) -> byt
     except subprocess.TimeoutExpired as error:
         raise StageFailed(f"espeak-ng did not answer within {timeout_s:.0f} s.") from error
     return done.stdout
+
+
+class Espeak:
+    """The embedded synthesizer: stock voices, with nothing to download."""
+
+    name = "espeak-ng"

@@ -28,9 +28,11 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.errors import EngineUnavailable, StageFailed
+from manifests.errors import EngineUnavailable, InputError, StageFailed
 from manifests.script import Word
 from manifests.spans import ANALYSIS_RATE, RATE, Span
+from tasks.engines.pronunciation import phones
+from tasks.engines.protocols import Hearing
 from tasks.stage import Engine
 
 T = TypeVar("T")
@@ -240,3 +242,43 @@ def _confidence(posterior: float) -> float:
     were right.
     """
     return round(0.4 + 0.56 * math.sqrt(min(max(float(posterior), 0.0), 1.0)), 3)
+
+
+class Pocketsphinx:
+    """The embedded transcriber: English, with nothing to download."""
+
+    name = NAME
+    longest_s = LONGEST_S
+
+    def check(self, wanted: Hearing) -> None:
+        if wanted.model or wanted.options:
+            raise InputError(
+                "the engine pocketsphinx has one model and no options.",
+                remedy="Write `engines: {transcribe: pocketsphinx}`.",
+            )
+        if wanted.language.lower().partition("-")[0] not in LANGUAGES:
+            raise EngineUnavailable(
+                f"The embedded recognizer understands English only, not {wanted.language!r}.",
+                remedy="Set `source_language: en` where the lessons are in English; other languages need another"
+                " engine: `engines: {transcribe: whisperx}`.",
+            )
+
+    def identity(self, wanted: Hearing) -> Engine:
+        return engine()
+
+    def recognize(
+        self, speech: Path, parts: Sequence[Span], wanted: Hearing, *, cores: int, tell: Callable[[float], None]
+    ) -> tuple[Word, ...]:
+        return recognize(speech, parts, cores=cores, tell=tell)
+
+    def align(
+        self,
+        speech: Path,
+        parts: Sequence[tuple[Span, Sequence[str]]],
+        wanted: Hearing,
+        *,
+        cores: int,
+        tell: Callable[[float], None],
+    ) -> tuple[tuple[Span, ...] | None, ...]:
+        pronunciations = phones(unknown(word for _, words in parts for word in words))
+        return align(speech, parts, pronunciations, cores=cores, tell=tell)

@@ -295,11 +295,26 @@ def test_norwegian_dates_and_anchors_are_what_they_look_like(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
+    ("engines", "expected"),
+    [
+        ("{transcribe: parakeet}", "3: there is no engine `parakeet` for transcribe; known: `pocketsphinx`"),
+        ("{mix: sox}", "3: `mix` has no choice of engines; these have: diarize, transcribe"),
+        ("{translate: {name: apertium, modle: x}}", "3: unknown key `modle`; did you mean `model`?"),
+        ("{translate: {model: x}}", "3: `name` is missing"),
+        ("{translate: 7}", "3: `translate` is 7; write `translate: apertium"),
+    ],
+)
+def test_an_engine_that_nobody_has_is_named(faults: Callable[[str], list[str]], engines: str, expected: str) -> None:
+    """Engines are looked up among the installed ones, and what they are told has names."""
+    (found,) = faults(HEAD + f"engines: {engines}\n" + LESSONS)
+    assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         (HEAD + "profile: studio\n" + LESSONS, "3: not yet: the studio profile"),
         (HEAD + "glossary: g.csv\n" + LESSONS, "3: not yet: glossaries"),
-        (HEAD + "engines: {transcribe: whisperx}\n" + LESSONS, "3: not yet: another engine for transcribe"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
         (HEAD + "quality: {similarity: 0.7}\n" + LESSONS, "3: not yet: a gate on similarity"),
         (HEAD + LESSONS + "    translations: {es: a.srt}\n", "5: not yet: human translations"),

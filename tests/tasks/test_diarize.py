@@ -18,7 +18,9 @@ from manifests.errors import MediaError
 from manifests.model import Speakers
 from manifests.script import Diarization
 from manifests.spans import Span
-from tasks.diarize import Params, Voice, above, diarize, grouped, linked
+from tasks.diarize import Voice, above, counted, diarize, grouped, linked
+from tasks.engines.protocols import Listening
+from tasks.engines.pyannote_embedded import EmbeddedPyannote
 
 RATE = 16_000
 LINES = (
@@ -60,7 +62,7 @@ def dialogue(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[Span
 
 @pytest.fixture(scope="module")
 def found(dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]) -> Diarization:
-    return diarize(dialogue[0], dialogue[1], Params())
+    return diarize(dialogue[0], dialogue[1], Listening("pyannote"))
 
 
 def test_two_voices_are_told_apart(found: Diarization, dialogue: tuple[Path, tuple[Span, ...], list]) -> None:
@@ -106,7 +108,7 @@ def test_the_same_sound_gives_the_same_answer(
     found: Diarization, dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]]
 ) -> None:
     """A second hearing, on another number of cores, differs in nothing."""
-    assert diarize(dialogue[0], dialogue[1], Params(), cores=2) == found
+    assert diarize(dialogue[0], dialogue[1], Listening("pyannote"), cores=2) == found
 
 
 @pytest.mark.parametrize("many", [1, 2])
@@ -114,7 +116,7 @@ def test_a_known_number_of_speakers_is_honoured(
     dialogue: tuple[Path, tuple[Span, ...], list[tuple[str, float, float]]], many: int
 ) -> None:
     """Told how many speak, it finds that many."""
-    assert len(diarize(dialogue[0], dialogue[1], Params(many, many)).speakers) == many
+    assert len(diarize(dialogue[0], dialogue[1], Listening("pyannote", many, many)).speakers) == many
 
 
 def test_a_lesson_in_stretches_keeps_its_labels(
@@ -123,8 +125,8 @@ def test_a_lesson_in_stretches_keeps_its_labels(
     """Heard in two stretches, the same two people are found, not four."""
     path, (whole,), truth = dialogue
     middle = Span.of_seconds(0, truth[2][1] - 0.25).end
-    monkeypatch.setattr("tasks.diarize.STRETCH", middle + 1)
-    found = diarize(path, (Span(0, middle), Span(middle, whole.end)), Params())
+    monkeypatch.setattr(EmbeddedPyannote, "stretch_s", Span(0, middle + 1).length_s)
+    found = diarize(path, (Span(0, middle), Span(middle, whole.end)), Listening("pyannote"))
     assert [speaker.label for speaker in found.speakers] == ["SPEAKER_00", "SPEAKER_01"]
 
 
@@ -141,29 +143,29 @@ def test_a_lesson_in_stretches_keeps_its_labels(
 )
 def test_no_speech_is_no_turns(tmp_path: Path, wave: NDArray[np.float64]) -> None:
     """Where nobody speaks nobody is found, and nothing breaks."""
-    assert diarize(*written(tmp_path / "speech.wav", wave), Params()) == Diarization((), (), ())
+    assert diarize(*written(tmp_path / "speech.wav", wave), Listening("pyannote")) == Diarization((), (), ())
 
 
 def test_a_very_short_clip_is_heard(tmp_path: Path) -> None:
     """Two seconds of speech are one speaker."""
     wave = said(tmp_path, "slt", LINES[0])[: RATE * 2]
-    assert len(diarize(*written(tmp_path / "speech.wav", wave), Params(2, 2)).speakers) == 1
+    assert len(diarize(*written(tmp_path / "speech.wav", wave), Listening("pyannote", 2, 2)).speakers) == 1
 
 
 def test_another_sample_rate_is_refused(tmp_path: Path) -> None:
     """A file that split did not make is named with what to do."""
     soundfile.write(tmp_path / "speech.wav", np.zeros(8000), 8000)
     with pytest.raises(MediaError, match="16000 Hz"):
-        diarize(tmp_path / "speech.wav", (Span(0, 48_000),), Params())
+        diarize(tmp_path / "speech.wav", (Span(0, 48_000),), Listening("pyannote"))
 
 
 def test_the_manifest_says_how_many() -> None:
     """Bounds are bounds; labels of a lesson and `auto` leave it open, and so does one person who may not be alone."""
-    assert Params.of(Speakers(single="amara")) == Params()
-    assert Params.of(Speakers(single="stock")) == Params(1, 1)
-    assert Params.of(Speakers(num_speakers=3)) == Params(3, 3)
-    assert Params.of(Speakers(min_speakers=2, max_speakers=4)) == Params(2, 4)
-    assert Params.of("auto") == Params.of({"SPEAKER_00": "amara"}) == Params(None, None)
+    assert counted(Speakers(single="amara")) == (None, None)
+    assert counted(Speakers(single="stock")) == (1, 1)
+    assert counted(Speakers(num_speakers=3)) == (3, 3)
+    assert counted(Speakers(min_speakers=2, max_speakers=4)) == (2, 4)
+    assert counted("auto") == counted({"SPEAKER_00": "amara"}) == (None, None)
 
 
 def test_voices_that_differ_stay_apart() -> None:

@@ -19,10 +19,11 @@ from manifests.script import Diarization, Script, Speaker, Turn, dump, load
 from manifests.spans import Span, merged
 from manifests.store import Store
 from tasks.activity import levels, voice
+from tasks.engines.protocols import Hearing
 from tasks.stage import Workbench
-from tasks.transcribe import STAGE, Params, chunks, transcribe
+from tasks.transcribe import STAGE, chunks, transcribe
 
-ENGLISH = Params("en", "pocketsphinx")
+ENGLISH = Hearing("en", "pocketsphinx")
 SENTENCES = (
     ("slt", "the students will learn how plants make their own food"),
     ("rms", "water and light are needed for this process"),
@@ -196,7 +197,7 @@ def test_onsets_are_found_over_music(lecture: Lecture, tmp_path: Path) -> None:
     chord = sum(np.sin(2 * np.pi * hertz * at) for hertz in (220.0, 277.2, 329.6)) * level * np.sqrt(2 / 3)
     swell = 0.8 + 0.2 * np.sin(2 * np.pi * 0.3 * at)
     speech = written(tmp_path / "speech.wav", voice_alone + chord * swell)
-    starts = [one.start_s + 0.2 for one in chunks(lecture.diarization, voice(levels(speech)))]
+    starts = [one.start_s + 0.2 for one in chunks(lecture.diarization, voice(levels(speech)), 15.0)]
     assert len(starts) == 4
     assert all(abs(start - true.start_s) <= 0.1 for start, true in zip(starts, lecture.truth, strict=True))
 
@@ -204,7 +205,7 @@ def test_onsets_are_found_over_music(lecture: Lecture, tmp_path: Path) -> None:
 def test_chunks_hold_all_speech_once_with_quiet_around_it() -> None:
     """40 s of speech with a pause of 0.3 s every 5 s: chunks of at most 15 s, in order, none overlaps another."""
     runs = tuple(Span.of_seconds(start, start + 4.7) for start in range(1, 41, 5))
-    pieces = chunks(diarized([("SPEAKER_00", Span.of_seconds(1, 40.7))]), runs)
+    pieces = chunks(diarized([("SPEAKER_00", Span.of_seconds(1, 40.7))]), runs, 15.0)
     assert all(one.length_s <= 15.4 for one in pieces)
     assert all(one.end <= after.start for one, after in pairwise(pieces))
     assert all(any(one.start <= run.start and run.end <= one.end for one in pieces) for run in runs)
@@ -215,40 +216,41 @@ def test_chunks_hold_all_speech_once_with_quiet_around_it() -> None:
 def test_a_new_speaker_begins_a_new_chunk() -> None:
     """Two voices without a pause between them are not heard as one."""
     turns = [("SPEAKER_00", Span.of_seconds(0, 3)), ("SPEAKER_01", Span.of_seconds(3, 6))]
-    assert chunks(diarized(turns), (Span.of_seconds(0, 6),)) == (Span.of_seconds(0, 3), Span.of_seconds(3, 6.2))
+    assert chunks(diarized(turns), (Span.of_seconds(0, 6),), 15.0) == (Span.of_seconds(0, 3), Span.of_seconds(3, 6.2))
 
 
 @pytest.mark.parametrize(
     ("wanted", "message"),
     [
-        (Params("es", "pocketsphinx"), "understands English only, not 'es'"),
-        (Params("en", "parakeet"), "no speech recognizer called 'parakeet' here; there is pocketsphinx"),
+        (Hearing("es", "pocketsphinx"), "understands English only, not 'es'"),
+        (Hearing("en", "parakeet"), "no engine called 'parakeet' for transcribe; there is pocketsphinx"),
     ],
 )
-def test_what_cannot_be_transcribed_is_refused_with_a_remedy(wanted: Params, message: str, lecture: Lecture) -> None:
+def test_what_cannot_be_transcribed_is_refused_with_a_remedy(wanted: Hearing, message: str, lecture: Lecture) -> None:
     """Another language or engine is the operator's to mend, and the message says what there is."""
     with pytest.raises(EngineUnavailable, match=message) as caught:
         transcribe(lecture.speech, lecture.diarization, wanted)
-    assert "Set `" in caught.value.remedy or "set `" in caught.value.remedy
+    assert "`source_language: en`" in caught.value.remedy or "`engines: {" in caught.value.remedy
 
 
 def test_variants_of_english_are_english(tmp_path: Path) -> None:
     """`en-GB` is recognized, and stays the script's language."""
     speech = written(tmp_path / "speech.wav", np.zeros(16_000))
-    assert transcribe(speech, diarized([]), Params("en-GB", "pocketsphinx")).language == "en-GB"
+    assert transcribe(speech, diarized([]), Hearing("en-GB", "pocketsphinx")).language == "en-GB"
 
 
 SCRIPT = """
 import sys, threading
 from pathlib import Path
 from manifests.script import Diarization, load
-from tasks.transcribe import Params, transcribe
+from tasks.engines.protocols import Hearing
+from tasks.transcribe import transcribe
 
 def main():
     heard = []
     def work():
         turns = load(Diarization, Path(sys.argv[2]))
-        heard.append(transcribe(Path(sys.argv[1]), turns, Params("en", "pocketsphinx"), cores=2))
+        heard.append(transcribe(Path(sys.argv[1]), turns, Hearing("en", "pocketsphinx"), cores=2))
     thread = threading.Thread(target=work)
     thread.start()
     thread.join()

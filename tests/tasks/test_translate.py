@@ -18,6 +18,7 @@ from manifests.spans import Span
 from manifests.store import Store
 from tasks import given_lines
 from tasks.engines import apertium
+from tasks.engines.protocols import Translating
 from tasks.given_lines import Given
 from tasks.stage import Workbench
 from tasks.translate import STAGE, translate
@@ -33,13 +34,17 @@ def script(*texts: str) -> Script:
     return Script("en", tuple(utterances))
 
 
+def to(language: str) -> Translating:
+    return Translating("en", language, "apertium")
+
+
 def spanish(*texts: str) -> list[str]:
     return [answer.text for answer in apertium.translate(texts, apertium.route("en", "es"))]
 
 
 def test_each_utterance_becomes_one_line_under_its_id() -> None:
     """Lines come in the script's order, also where a text is empty or holds no word."""
-    lines = translate(script("The house is big.", "", "42", "hello"), "es")
+    lines = translate(script("The house is big.", "", "42", "hello"), to("es"))
     assert [(line.id, line.text) for line in lines.lines] == [
         ("1", "La casa es grande."),
         ("2", ""),
@@ -50,7 +55,7 @@ def test_each_utterance_becomes_one_line_under_its_id() -> None:
 
 def test_unknown_words_are_spoken_without_marks_and_listed() -> None:
     """The star that Apertium sets is in the checks' favour only."""
-    line = translate(script("The blargh is green."), "es").lines[0]
+    line = translate(script("The blargh is green."), to("es")).lines[0]
     assert "blargh" in line.text
     assert "*" not in line.text
     assert line.checks == ("unknown word: blargh",)
@@ -59,7 +64,7 @@ def test_unknown_words_are_spoken_without_marks_and_listed() -> None:
 def test_a_chain_passes_unknown_words_on_and_names_them_once() -> None:
     """English to Portuguese goes by way of Spanish; the first step's marks do not reach the second."""
     assert [pair.mode for pair in apertium.route("en", "pt-BR")] == ["eng-spa", "es-pt_BR"]
-    line = translate(script("The blargh is big."), "pt-BR").lines[0]
+    line = translate(script("The blargh is big."), to("pt-BR")).lines[0]
     assert line.text == "O blargh é grande."
     assert line.checks == ("unknown word: blargh",)
 
@@ -151,7 +156,7 @@ def test_names_topics_and_addresses_are_not_translated(target: str) -> None:
 )
 def test_an_unknown_word_is_named_as_the_source_writes_it(text: str, target: str, unknown: tuple[str, ...]) -> None:
     """Without what Apertium hangs on it behind a hyphen or an apostrophe, and whichever mark it sets."""
-    line = translate(script(text), target).lines[0]
+    line = translate(script(text), to(target)).lines[0]
     assert tuple(check for check in line.checks if check.startswith("unknown word")) == tuple(
         f"unknown word: {word}" for word in unknown
     )
@@ -169,7 +174,7 @@ def test_an_unknown_word_is_named_as_the_source_writes_it(text: str, target: str
 )
 def test_a_word_that_apertium_cannot_inflect_is_spoken_and_checked(text: str, target: str, form: str) -> None:
     """Its `#` is in no text, nor handed to the second pair of a chain as a sign."""
-    line = translate(script(text), target).lines[0]
+    line = translate(script(text), to(target)).lines[0]
     assert f"not inflected: {form}" in line.checks
     assert "#" not in line.text
 
@@ -201,7 +206,7 @@ def test_a_line_without_an_end_does_not_hold_up_the_others() -> None:
 
 def test_an_empty_script_has_no_lines() -> None:
     """A lesson without speech; nor does one of signs alone need a translator."""
-    assert translate(Script("en", ()), "es").lines == ()
+    assert translate(Script("en", ()), to("es")).lines == ()
     signs = ["", "…?!", "— 42 —", "😀", "^$", "  \n "]
     assert spanish(*signs) == ["", "…?!", "— 42 —", "😀", "^$", ""]
 
@@ -213,7 +218,10 @@ def test_the_stage_counts_what_is_unknown_and_its_key_names_the_way(tmp_path: Pa
     )
     lesson = {"manifest": tmp_path, "course": course, "lesson": course.lessons[0], "lesson_id": "a"}
     job = Job(**lesson, media=tmp_path, out=tmp_path, language="pt-BR")
-    assert asdict(STAGE.params(job)) == {"language": "pt-BR", "modes": ("eng-spa", "es-pt_BR")}
+    assert asdict(STAGE.params(job)) == {
+        "wanted": {"source": "en", "target": "pt-BR", "engine": "apertium", "model": None, "options": {}},
+        "route": ("eng-spa", "es-pt_BR"),
+    }
     source = dump(script("The blargh and the zorg.", "The house."), tmp_path / "script.json")
     bench = Workbench(Store(tmp_path / "store"), tmp_path)
     made = STAGE.run(STAGE.params(job), {"transcribe/script.json": source}, bench)
@@ -257,7 +265,7 @@ def test_a_missing_apertium_is_named_with_its_package(monkeypatch: pytest.Monkey
 def test_a_line_comes_with_shorter_ways_to_say_it() -> None:
     """Trimmed in the source and in the translation, ever shorter, each with its price and what it leaves out."""
     said = "Okay, so we're going to take a look at the 3 leaves."
-    (line,) = translate(script(said), "es").lines
+    (line,) = translate(script(said), to("es")).lines
     assert line.renderings
     texts = [line.text, *(each.text for each in line.renderings)]
     assert [len(text) for text in texts] == sorted({len(text) for text in texts}, reverse=True)
@@ -269,7 +277,7 @@ def test_a_line_comes_with_shorter_ways_to_say_it() -> None:
 
 def test_a_line_with_nothing_to_leave_out_has_no_other_rendering() -> None:
     """Nor has one whose every trim would lose a negation or a number."""
-    lines = translate(script("The house is big.", "It is not really big.", "42"), "es").lines
+    lines = translate(script("The house is big.", "It is not really big.", "42"), to("es")).lines
     assert [line.renderings for line in lines] == [(), (), ()]
 
 
@@ -298,7 +306,7 @@ def test_a_line_that_is_no_longer_said_is_told_with_its_neighbour(tmp_path: Path
     gone = HumanLine(0.007, 0.01, "Something quite different was said.", "Se dijo otra cosa.")
     written = human_lines.write(tmp_path / "a.es.lines.jsonl", [gone])
     (line,) = translate(
-        script("The house is big."), "es", given_lines.given(script("The house is big."), {"human lines": written})
+        script("The house is big."), to("es"), given_lines.given(script("The house is big."), {"human lines": written})
     ).lines
     assert line.checks == ('no longer said, at 0.0 s: "Something quite different was said.": "Se dijo otra cosa."',)
 
@@ -307,6 +315,6 @@ def test_a_language_without_an_engine_needs_every_line(tmp_path: Path) -> None:
     """Where people wrote all lines no engine is missed; where one is not theirs, the lack is named."""
     said = script("The house is big.")
     known = Given({"1": Line("1", "Das Haus ist groß.", "human")})
-    assert translate(said, "de", known).lines == (Line("1", "Das Haus ist groß.", "human"),)
+    assert translate(said, to("de"), known).lines == (Line("1", "Das Haus ist groß.", "human"),)
     with pytest.raises(EngineUnavailable, match="no way from en to de"):
-        translate(script("The house is big.", "Hello."), "de", known)
+        translate(script("The house is big.", "Hello."), to("de"), known)

@@ -1,0 +1,45 @@
+"""The engines by name: imported when asked for, made once in a process.
+
+Making an engine costs nothing and loads no library; whatever is heavy waits for the first use.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, cast
+
+from manifests.engines import GROUPS, installed
+from manifests.errors import EngineUnavailable
+from manifests.model import Stage
+from tasks.engines.protocols import Diarizer, Transcriber, Translator
+
+
+def diarizer(name: str) -> Diarizer:
+    """Raises EngineUnavailable, here and below, where there is no engine of this name, naming those there are."""
+    return cast("Diarizer", _engine("diarize", name))
+
+
+def transcriber(name: str) -> Transcriber:
+    return cast("Transcriber", _engine("transcribe", name))
+
+
+def translator(name: str) -> Translator:
+    return cast("Translator", _engine("translate", name))
+
+
+@lru_cache
+def _engine(stage: Stage, name: str) -> Any:
+    found = next(iter(entry_points(group=GROUPS[stage], name=name)), None)
+    if found is None:
+        raise EngineUnavailable(
+            f"there is no engine called {name!r} for {stage}; there is {', '.join(installed(stage)) or 'none'}.",
+            remedy=f"Mend `engines: {{{stage}: …}}` in the manifest, or install the package that brings it.",
+        )
+    try:
+        return found.load()()
+    except ImportError as error:
+        raise EngineUnavailable(
+            f"the engine {name} needs the Python package {error.name}, which is not installed.",
+            remedy="Run `make setup`.",
+        ) from error

@@ -1,0 +1,76 @@
+"""Models: weights that do not come with a package, each in a folder of its own below `DUB_MODELS`.
+
+A model's folder is what its library loads; nothing is fetched while lessons are worked on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from manifests import settings
+from manifests.errors import EngineUnavailable
+from manifests.store import file_sha256
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """One set of weights, and the terms on which it may be used."""
+
+    name: str
+    """Its folder below `DUB_MODELS`, and what `dub models` calls it."""
+    files: tuple[str, ...]
+    """What must be in the folder, for the engine to load it."""
+    licence: str
+    """SPDX, of the weights."""
+    commercial: bool
+    """Whether a course that is sold may use it."""
+    source: str = ""
+    """Repository on the hub, or where else it comes from."""
+    revision: str = "main"
+    size: int = 0
+    """Bytes, for `dub plan` and `dub models list`."""
+    terms: str = ""
+    """The page on which its terms are accepted, where it is gated."""
+    languages: tuple[str, ...] = ()
+    """BCP-47; empty where it does not depend on one."""
+
+    @property
+    def there(self) -> Path | None:
+        """Its folder, where everything that must be in it is."""
+        models = settings.of().models
+        folder = models / self.name if models else None
+        return folder if folder and all((folder / file).exists() for file in self.files) else None
+
+    def folder(self) -> Path:
+        """Raises EngineUnavailable, with the command that fetches it, where it is not there or not whole."""
+        if (found := self.there) is not None:
+            return found
+        models = settings.of().models
+        lacking = [file for file in self.files if models and not (models / self.name / file).exists()]
+        part = f" ({', '.join(lacking)} is missing)" if models and (models / self.name).is_dir() else ""
+        where = f"in {models}" if models else "here: DUB_MODELS names no folder"
+        raise EngineUnavailable(f"the model {self.name} is not {where}{part}.", remedy=f"dub models pull {self.name}")
+
+
+def digest(folder: Path) -> str:
+    """SHA-256 of everything in a model's folder by name; a file is read once as long as it stays as it is."""
+    paths = sorted(path for path in folder.rglob("*") if path.is_file())
+    return _digest([(str(path.relative_to(folder)), _of_file(path)) for path in paths])
+
+
+def _digest(files: Sequence[tuple[str, str]]) -> str:
+    return hashlib.sha256("".join(f"{name}\0{sha256}\n" for name, sha256 in files).encode()).hexdigest()
+
+
+def _of_file(path: Path) -> str:
+    standing = path.stat()
+    return _of_standing_file(path, standing.st_size, standing.st_mtime_ns)
+
+
+@lru_cache(maxsize=1024)
+def _of_standing_file(path: Path, size: int, changed: int) -> str:
+    return file_sha256(path)

@@ -202,14 +202,19 @@ class Quality(Part):
         " What `delivery: {disclosure: …}` switches off is not asked for.",
     )
     similarity: float | None = Field(
-        default=None, ge=-1, le=1, description="Least similarity of a cloned line to the person's voice."
+        default=None, ge=-1, le=1, description="Least similarity of every cloned line to the person's voice (a cosine)."
     )
     glossary: float | None = Field(
         default=None, ge=0, le=1, description="Least share of terms as the glossary has them."
     )
-    numbers: float | None = Field(default=None, ge=0, le=1, description="Least share of numbers that are kept.")
+    numbers: float | None = Field(
+        default=None, ge=0, le=1, description="Least share of the source's numbers that the dub says."
+    )
     leakage: float | None = Field(
-        default=None, ge=0, le=1, description="Most of the source's speech that is heard under the dub."
+        default=None,
+        ge=0,
+        le=1,
+        description="Most of the original's voice that is left under the dub, as a share of its level: 0.03 is -30 dB.",
     )
     read_back: float | None = Field(
         default=None, ge=0, le=1, description="Least share of words that are recognized in the dub."

@@ -39,10 +39,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *(
         Row(("quality", gate), _given, f"a gate on {what}; leave it out")
         for gate, what in (
-            ("similarity", "similarity"),
             ("glossary", "the glossary"),
-            ("numbers", "numbers"),
-            ("leakage", "leakage"),
             ("read_back", "what is recognized in the dub"),
         )
     ),

@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from manifests.record import Disclosure, Loudness, Problem, Timing
+from manifests.record import Disclosure, Loudness, Problem, RecordLine, Timing
 from tasks.loudness import PROFILES
 from tasks.mix import SQUEEZED, Mix
+from tasks.numbers import lost
 
-Gate = Literal["timing", "loudness", "disclosure"]
+Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage"]
 
 PEAK_TOLERANCE = 0.1
 """Decibels that a true peak may be measured above its limit: the measure's own error (BS.1770-4, annex 2)."""
@@ -26,6 +27,12 @@ class Gates:
     """Most LU from the loudness that was aimed at; the profile's true peak holds too."""
     disclosure: float | None = None
     """Least watermark score in the finished file; what else the manifest asks for must be there too."""
+    similarity: float | None = None
+    """Least similarity of every cloned line to the person's voice."""
+    numbers: float | None = None
+    """Least share of the source's numbers that the dub says too."""
+    leakage: float | None = None
+    """Most of the original's voice that is left under the dub, as a share of its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,9 @@ class Measured:
     hard_max: float
     titled: bool
     """Whether there is a subtitle file that could show the disclosure."""
+    lines: tuple[RecordLine, ...] = ()
+    source_language: str = "en"
+    language: str = "en"
 
 
 def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
@@ -49,6 +59,9 @@ def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
         "timing": list(_timing(gates.timing, found)) if gates.timing is not None else [],
         "loudness": list(_loudness(gates.loudness, found)) if gates.loudness is not None else [],
         "disclosure": list(_disclosure(gates.disclosure, found)) if gates.disclosure is not None else [],
+        "similarity": list(_similarity(gates.similarity, found)) if gates.similarity is not None else [],
+        "numbers": list(_numbers(gates.numbers, found)) if gates.numbers is not None else [],
+        "leakage": list(_leakage(gates.leakage, found)) if gates.leakage is not None else [],
     }
     return tuple(Problem(stage="verify", gate=gate, message=message) for gate, all_ in said.items() for message in all_)
 
@@ -93,3 +106,38 @@ def _disclosure(limit: float, found: Measured) -> Iterator[str]:
         yield "no tag of the file says that its speech is synthetic."
     if "subtitle" not in off and found.titled and not told.shown:
         yield "the subtitles do not say that the speech is synthetic."
+
+
+def _similarity(limit: float, found: Measured) -> Iterator[str]:
+    """Lines that are too short to be compared have no number, and are not judged."""
+    spoken = ((line.id, line.voice) for line in found.lines if line.placed and line.voice.kind == "clone")
+    alike = [(name, voice.similarity) for name, voice in spoken if voice.similarity is not None]
+    below = [f"{name} ({value:.2f})" for name, value in alike if value < limit]
+    if below:
+        lines = "line sounds" if len(below) == 1 else "lines sound"
+        yield f"{len(below)} cloned {lines} less like the person than {limit:g}: {_some(below)}."
+
+
+def _numbers(limit: float, found: Measured) -> Iterator[str]:
+    """Of the lines that are spoken; the others are problems of their own."""
+    meant, missing, where = 0, 0, list[str]()
+    for line in found.lines:
+        if line.placed:
+            count, gone = lost(line.source.text, found.source_language, line.text.value, found.language)
+            meant, missing = meant + count, missing + len(gone)
+            where += [f"{line.id} ({', '.join(gone)})"] if gone else []
+    kept = 1 - missing / meant if meant else 1.0
+    if kept < limit:
+        share = f"{kept:.2f} of the source's numbers are said; the gate asks for {limit:g}"
+        yield f"{share}. Lacking in line {_some(where)}."
+
+
+def _leakage(limit: float, found: Measured) -> Iterator[str]:
+    """Where too little was heard to tell, there was too little to leak."""
+    left = found.mix.leakage_db
+    if left is not None and (share := 10 ** (left / 20)) > limit:
+        yield f"{share:.3f} of the original's voice is left under the dub ({left:.0f} dB); the gate allows {limit:g}."
+
+
+def _some(names: list[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -119,6 +119,9 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         evidence.mix,
         params.hard_max,
         titled=bool(evidence.delivery.subtitles),
+        lines=record.lines,
+        source_language=evidence.script.language,
+        language=params.language,
     )
     below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
     content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
@@ -400,7 +403,14 @@ def _params(job: Job) -> Params:
         switched_off=told.switched_off,
         reason=told.reason if told.switched_off else None,
         hls=f"{streams(job.out, job.lesson_id).name}/{MASTER}" if job.course.delivery.hls else None,
-        gates=Gates(quality.timing, quality.loudness, quality.disclosure),
+        gates=Gates(
+            quality.timing,
+            quality.loudness,
+            quality.disclosure,
+            quality.similarity,
+            quality.numbers,
+            quality.leakage,
+        ),
         approval=approvals.read(job.manifest, job.lesson_id, job.language) if job.language else None,
     )
 

@@ -316,7 +316,7 @@ def test_an_engine_that_nobody_has_is_named(faults: Callable[[str], list[str]], 
         (HEAD + "profile: studio\n" + LESSONS, "3: not yet: the studio profile"),
         (HEAD + "glossary: g.csv\n" + LESSONS, "3: not yet: glossaries"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
-        (HEAD + "quality: {similarity: 0.7}\n" + LESSONS, "3: not yet: a gate on similarity"),
+        (HEAD + "quality: {glossary: 0.7}\n" + LESSONS, "3: not yet: a gate on the glossary"),
         (HEAD + LESSONS + "    translations: {es: a.srt}\n", "5: not yet: human translations"),
     ],
 )

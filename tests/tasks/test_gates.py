@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from manifests.record import Disclosure, Loudness, Timing
+from manifests.record import Disclosure, LineVoice, Loudness, Placed, RecordLine, Said, Text, Timing
 from tasks.gates import Gates, Measured, failed
 from tasks.mix import Mix
 
@@ -110,3 +110,54 @@ def test_what_the_manifest_switches_off_is_not_asked_for(off: str, changes: dict
 def test_no_subtitle_file_can_be_asked_to_say_anything() -> None:
     """Where the manifest wants subtitles inside the video only, nothing beside it could show the sentence."""
     assert held_by(USUAL, shown=False, titled=False) == []
+
+
+def line(name: str, said: str, dub: str, similarity: float | None = None, placed: bool = True) -> RecordLine:
+    """A line of the record that is spoken, in a clone's voice where it has a similarity."""
+    kind = "stock" if similarity is None else "clone"
+    return RecordLine(
+        id=name,
+        speaker="SPEAKER_00",
+        source=Said(start=0, end=1, text=said, confidence=1),
+        text=Text(value=dub, origin="machine"),
+        voice=LineVoice(kind=kind, engine="e", name="v", similarity=similarity),
+        placed=Placed(start=0, end=1, rate=1) if placed else None,
+    )
+
+
+def test_a_clone_unlike_its_person_is_held() -> None:
+    """Each such line is named with its number; stock voices are like nobody, and a line at the limit passes."""
+    lines = (line("1", "", "", 0.7), line("2", "", "", 0.52), line("3", "", "", None), line("4", "", "", 0.1, False))
+    found = replace(measured(), lines=lines)
+    (problem,) = failed(replace(OPEN, similarity=0.7), found, speaks=True)
+    assert (problem.gate, problem.message) == (
+        "similarity",
+        "1 cloned line sounds less like the person than 0.7: 2 (0.52).",
+    )
+    assert failed(replace(OPEN, similarity=0.5), found, speaks=True) == ()
+
+
+def test_numbers_that_are_lost_are_counted_and_named() -> None:
+    """Of four numbers one is said wrong; words or digits, and what divides the thousands, are all the same."""
+    lines = (
+        line("1", "In 1,542 there were fifty men.", "En mil quinientos cuarenta y dos había 50 hombres."),
+        line("2", "Seven of 15.", "Siete de 50."),
+        line("3", "Ninety.", "", placed=False),
+    )
+    found = replace(measured(), lines=lines, source_language="en", language="es")
+    (problem,) = failed(replace(OPEN, numbers=1.0), found, speaks=True)
+    assert problem.gate == "numbers"
+    assert problem.message == "0.75 of the source's numbers are said; the gate asks for 1. Lacking in line 2 (15)."
+    assert failed(replace(OPEN, numbers=0.75), found, speaks=True) == ()
+
+
+def test_the_originals_voice_under_the_dub_is_held() -> None:
+    """-20 dB is a tenth of its level; where too little was heard to tell, nothing is held."""
+    found = measured()
+    left = replace(found, mix=replace(found.mix, leakage_db=-20.0))
+    (problem,) = failed(replace(OPEN, leakage=0.05), left, speaks=True)
+    assert problem.message == "0.100 of the original's voice is left under the dub (-20 dB); the gate allows 0.05."
+    assert failed(replace(OPEN, leakage=0.11), left, speaks=True) == ()
+    assert (
+        failed(replace(OPEN, leakage=0.0), replace(found, mix=replace(found.mix, leakage_db=None)), speaks=True) == ()
+    )

@@ -7,7 +7,7 @@ import sys
 import time
 from difflib import get_close_matches
 from pathlib import Path
-from typing import NoReturn, get_args
+from typing import Any, NoReturn, get_args
 
 import typer
 
@@ -20,16 +20,22 @@ from tasks.loudness import Name
 
 
 def assemble_takes(
-    cues: Path, *, media: Path, out: Path, loudness: str, synthetic: bool, json_wanted: bool
+    cues: Path,
+    *,
+    media: Path,
+    out: Path,
+    loudness: str,
+    subtitles: str,
+    anchored: bool,
+    synthetic: bool,
+    json_wanted: bool,
 ) -> NoReturn:
     """Assemble a cue list, say what was made and what is missing, exit."""
-    from tasks.assemble import UNSAID, Request, assemble
+    from tasks.assemble import UNSAID, Request, Subtitles, assemble
 
-    profile = next((name for name in get_args(Name) if name == loudness), None)
-    if profile is None:
-        near = get_close_matches(loudness, get_args(Name), n=1)
-        advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(get_args(Name))}."
-        raise InputError(f"there is no loudness `{loudness}`.", remedy=advice)
+    profile: Name = _one_of("loudness", loudness, get_args(Name))
+    ways = (way.strip() for way in subtitles.split(","))
+    shown: dict[Subtitles, None] = {_one_of("way of subtitles", way, get_args(Subtitles)): None for way in ways if way}
     listed = read(cues)
     out = out.expanduser().absolute()
     name = f"{media.stem}:{listed.language}"
@@ -41,6 +47,8 @@ def assemble_takes(
                 media.expanduser().absolute(),
                 out,
                 loudness=profile,
+                subtitles=tuple(shown),
+                anchored=anchored,
                 synthetic=synthetic,
                 tell=stages.told,
             )
@@ -62,6 +70,15 @@ def assemble_takes(
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _rows(record.state, out, problems)))
     raise typer.Exit(exit_code([row]))
+
+
+def _one_of(kind: str, name: str, known: tuple[Any, ...]) -> Any:
+    """A name that is known. Raises InputError, with the nearest one there is, for any other."""
+    if name in known:
+        return name
+    near = get_close_matches(name, known, n=1)
+    advice = f"Did you mean {near[0]}?" if near else f"There are {', '.join(known)}."
+    raise InputError(f"there is no {kind} `{name}`.", remedy=advice)
 
 
 class _Stages:

@@ -174,6 +174,16 @@ def assemble(
     loudness: Annotated[
         str, typer.Option("--loudness", metavar="L", help="`web`, `source`, `ebu`, `atsc` or `netflix`.")
     ] = "web",
+    subtitles: Annotated[
+        str,
+        typer.Option("--subtitles", metavar="WAYS", help="Any of `srt`, `vtt`, `embedded`; kinds: `forced`, `sdh`."),
+    ] = "srt,embedded",
+    anchored: Annotated[
+        bool,
+        typer.Option(
+            "--anchors/--no-anchors", help="Look for slide changes and cuts; no line begins before the one it follows."
+        ),
+    ] = True,
     synthetic: Annotated[
         bool, typer.Option("--synthetic", help="A machine speaks in the takes: mark and disclose them.")
     ] = False,
@@ -187,7 +197,16 @@ def assemble(
     """
     from flows.assembling import assemble_takes
 
-    assemble_takes(cues, media=media, out=out, loudness=loudness, synthetic=synthetic, json_wanted=as_json)
+    assemble_takes(
+        cues,
+        media=media,
+        out=out,
+        loudness=loudness,
+        subtitles=subtitles,
+        anchored=anchored,
+        synthetic=synthetic,
+        json_wanted=as_json,
+    )
 
 
 @app.command()

@@ -28,6 +28,9 @@ EXAMPLE: Final = '{"language": "es", "lines": [{"id": "1", "start": 0.5, "end": 
 KEYS: Final = ("language", "synthetic", "lines")
 LINE_KEYS: Final = ("id", "start", "end", "audio", "text", "speaker", "synthetic")
 
+UNNAMED: Final = "SPEAKER_00"
+"""Who speaks a line that does not say."""
+
 LONGEST_S: Final = 100 * 3600.0
 """No programme lasts longer: a larger number is milliseconds, or frames."""
 
@@ -41,7 +44,7 @@ class CueLine:
     audio: Path
     """As it is written, or below the cue list's folder where that is relative."""
     text: str = ""
-    speaker: str = "SPEAKER_00"
+    speaker: str = UNNAMED
     synthetic: bool | None = None
     """Whether a machine speaks; None where nobody says."""
     at: int = 1
@@ -190,7 +193,7 @@ class _Checker:
             span=Span.of_seconds(start, end),
             audio=self._folder / Path(str(audio)).expanduser(),
             text=" ".join(str(entry.get("text", "")).split()),
-            speaker=str(entry.get("speaker", "")).strip() or "SPEAKER_00",
+            speaker=str(entry.get("speaker", "")).strip() or UNNAMED,
             synthetic=everywhere if synthetic is None else synthetic,
             at=entry.line,
         )

@@ -17,9 +17,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from manifests.cue_list import CueLine, CueList, overlaps
+from manifests.cue_list import UNNAMED, CueLine, CueList, overlaps
 from manifests.errors import Finding, InputError, ManifestError, MediaError, StoreError
 from manifests.record import Record
 from manifests.script import Casting, Diarization, Line, Lines, Script, Utterance, Voice
@@ -35,8 +35,11 @@ from tasks.loudness import Name
 from tasks.media import Media, probe
 from tasks.mix import mix
 from tasks.place import Limits, place
-from tasks.remux import Delivery, remux
-from tasks.split import choose_sound, decode_programme, explained_decoding, has_centre, programme_length
+from tasks.remux import FORMATS, Delivery, remux
+from tasks.scenes import Scenes
+from tasks.split import choose_sound, decode_programme, explained_decoding, has_centre, programme_length, scenes_of
+from tasks.subtitle_kinds import Kind, forced, sdh
+from tasks.subtitles import Cue
 from tasks.subtitles import cues as subtitles_of
 from tasks.tracks import Dub
 from voiceclone import watermark
@@ -44,7 +47,8 @@ from voiceclone.chain import signer
 from voiceclone.credentials import Claim
 from voiceclone.signing import sign
 
-SUBTITLES = ("srt", "embedded")
+Subtitles = Literal["srt", "vtt", "embedded", "forced", "sdh"]
+"""Where subtitles go, and of what kinds; as a manifest's `delivery.subtitles`."""
 
 UNSAID = (
     "nobody says whether the takes are recordings or synthetic: they are taken for recordings of people, and carry "
@@ -62,6 +66,9 @@ class Request:
     loudness: Name = "web"
     synthetic: bool = False
     """Whether a machine speaks in every take, whatever the cue list says."""
+    subtitles: tuple[Subtitles, ...] = ("srt", "embedded")
+    anchored: bool = True
+    """Whether the picture is looked at for its changes, before which no line that follows one may begin."""
     limits: Limits = field(default_factory=Limits)
     cores: int = field(default_factory=lambda: os.cpu_count() or 1)
     tell: Callable[[str, float], None] = lambda stage, share: None
@@ -76,6 +83,13 @@ class Request:
     def stem(self) -> Path:
         return self.out.with_suffix("")
 
+    @property
+    def beside(self) -> tuple[Path, ...]:
+        """The record, and the subtitle files that are asked for."""
+        kinds = ("", *(f".{kind}" for kind in ("forced", "sdh") if kind in self.subtitles))
+        texts = (f"{kind}.{form}" for form in FORMATS if form in self.subtitles for kind in kinds)
+        return tuple(Path(f"{self.stem}{ending}") for ending in (".dub.json", *texts))
+
 
 def assemble(asked: Request) -> Record:
     """Write the finished file, and beside it its record (`.dub.json`) and subtitles (`.srt`); returns the record.
@@ -85,17 +99,19 @@ def assemble(asked: Request) -> Record:
     """
     _check_out(asked)
     media = _probed(asked.media)
-    with _scratch(asked.out) as scratch, ThreadPoolExecutor(2) as beside:
+    with _scratch(asked.out) as scratch, ThreadPoolExecutor(3) as beside:
         clock = _Clock(asked.tell)
         with clock.stage("split"):
             programme = scratch / "programme.w64"
             decoded = beside.submit(decode_programme, asked.media, media, programme)
             digest = beside.submit(file_sha256, asked.media)
+            looked_at = beside.submit(scenes_of, asked.media, media) if asked.anchored else None
             given = _given(asked, media, scratch)
             decoded.result()
+            scenes = looked_at.result() if looked_at else Scenes()
         with clock.stage("place"):
             plan = _planned(asked, media, given)
-            timeline = place(plan.script, plan.takes, media.duration, asked.limits)
+            timeline = place(plan.script, plan.takes, media.duration, asked.limits, scenes.anchors)
         with clock.stage("mix"):
             marked = _synthetic(plan.takes, timeline)
             with watermark.threads(asked.cores) if marked else nullcontext():
@@ -116,6 +132,9 @@ def assemble(asked: Request) -> Record:
                 )
         with clock.stage("remux"):
             delivery = _delivered(asked, media, plan, timeline, scratch, digest)
+            if scenes.unseen:
+                unseen = f"the picture's changes could not be found: {scenes.unseen}"
+                delivery = replace(delivery, notes=(*delivery.notes, unseen))
         evidence = verify.Evidence(
             media, plan.script, plan.lines, Casting(plan.lines.language, {}), plan.takes, timeline, mixed, delivery
         )
@@ -159,9 +178,10 @@ def _check_out(asked: Request) -> None:
         raise InputError(f"{out} is no kind of file that a dub can be.", remedy=f"Let its name end in one of {kinds}.")
     if out.is_dir():
         raise InputError(f"{out} is a folder.", remedy="Name the file to write with --out.")
-    written = (out, *(Path(f"{asked.stem}{ending}") for ending in (".srt", ".dub.json")))
     try:
-        refuse_to_overwrite(written, (asked.media, asked.cues.path, *(line.audio for line in asked.cues.lines)))
+        refuse_to_overwrite(
+            (out, *asked.beside), (asked.media, asked.cues.path, *(line.audio for line in asked.cues.lines))
+        )
     except StoreError as error:
         raise InputError(error.message, remedy="Give another name with --out.") from error
 
@@ -260,13 +280,17 @@ def _delivered(
     asked: Request, media: Media, plan: _Plan, timeline: Timeline, scratch: Path, digest: Future[str]
 ) -> Delivery:
     language, speaks = plan.lines.language, _synthetic(plan.takes, timeline)
-    shown = subtitles_of(
-        plan.script,
-        plan.lines,
-        timeline,
-        frame_rate=media.frame_rate,
-        disclosure=disclosure.sentence(language) if speaks else "",
-    )
+    said = disclosure.sentence(language) if speaks else ""
+
+    def shown(lines: Lines) -> tuple[Cue, ...]:
+        return subtitles_of(plan.script, lines, timeline, frame_rate=media.frame_rate, disclosure=said)
+
+    variants: dict[Kind, tuple[Cue, ...]] = {}
+    if "forced" in asked.subtitles:
+        variants["forced"] = shown(forced(plan.lines, timeline))
+    if "sdh" in asked.subtitles:
+        names = {line.speaker: line.speaker for line in asked.cues.lines if line.speaker != UNNAMED}
+        variants["sdh"] = shown(sdh(plan.script, plan.lines, names))
     spoken = (language,) if speaks else ()
 
     def seal(path: Path, suffix: str) -> bytes | None:
@@ -274,7 +298,7 @@ def _delivered(
             _source_language(media),
             spoken,
             digest.result(),
-            disclosure=disclosure.sentence(language) if speaks else "",
+            disclosure=said,
             recorded=() if speaks else (language,),
         )
         return sign(path, suffix, claim, asked.media, signer())
@@ -287,11 +311,11 @@ def _delivered(
     delivery = remux(
         asked.media,
         media,
-        [Dub(language, scratch / "dub.w64", shown, speaks)],
+        [Dub(language, scratch / "dub.w64", shown(plan.lines), speaks, variants)],
         asked.stem,
         scratch,
         container=asked.container,
-        subtitles=SUBTITLES,
+        subtitles=asked.subtitles,
         inputs=[asked.cues.path, *(line.audio for line in asked.cues.lines)],
         tags=disclosure.tags(spoken, media.tags),
         seal=seal,

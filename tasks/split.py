@@ -81,10 +81,10 @@ def split(
     with explained_decoding(source):
         media = replace(media, duration=programme_length(source, media))
         programme, speech = _decode(source, media, folder)
-    return Parts(media, programme, speech, pieces(speech, media.duration), _scenes(source, media, still))
+    return Parts(media, programme, speech, pieces(speech, media.duration), scenes_of(source, media, still))
 
 
-def _scenes(source: Path, media: Media, still: bool) -> Scenes:
+def scenes_of(source: Path, media: Media, still: bool = False) -> Scenes:
     """The picture's changes. A picture that cannot be decoded is no reason not to dub: it is copied as it is."""
     try:
         scenes = find_scenes(source, media)

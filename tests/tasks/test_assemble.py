@@ -188,6 +188,39 @@ def test_overlapping_cues_of_one_speaker_are_flagged_and_not_spoken_at_once(
     assert "its cue begins before line 1 of the same speaker ends" in record.lines[1].flags
 
 
+def test_no_line_begins_before_the_slide_that_it_follows(cue_list: Cues, lecture, tmp_path: Path) -> None:
+    """The lecture's second slide shows at half its length; a cue right behind that waits for it, however early its
+    take could begin. Who switches that off gets no anchor."""
+    shows = lecture.duration_s / 2
+    path = cue_list({"start": shows + 0.2, "end": shows + 1.0})
+    document = json.loads(path.read_text("utf-8"))
+    del document["lines"][2:]
+    path.write_text(json.dumps(document), encoding="utf-8")
+    asked = Request(read(path), lecture.path, tmp_path / "l.mp4", cores=1)
+    record = assemble(asked)
+    placed = record.lines[1].placed
+    assert placed is not None
+    assert placed.anchor == pytest.approx(shows, abs=0.041)
+    assert placed.start >= placed.anchor
+    assert record.timing.anchored == 1
+    assert assemble(replace(asked, anchored=False)).timing.anchored == 0
+
+
+def test_subtitles_come_in_the_ways_that_are_asked_for(cue_list: Cues, lecture, tmp_path: Path) -> None:
+    """WebVTT beside the file and none inside it; for the deaf, with who speaks by the names of the cue list."""
+    asked = Request(read(cue_list()), lecture.path, tmp_path / "o" / "l.mp4", subtitles=("vtt", "sdh"), cores=1)
+    record = assemble(asked)
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == [
+        "l.dub.json",
+        "l.mp4",
+        "l.sdh.vtt",
+        "l.vtt",
+    ]
+    assert "BEN: ¿En qué parte" in (tmp_path / "o" / "l.sdh.vtt").read_text("utf-8")
+    assert "BEN" not in (tmp_path / "o" / "l.vtt").read_text("utf-8")
+    assert [stream.kind for stream in record.output.streams] == ["video", "audio", "audio"]
+
+
 def test_nothing_given_is_written_over(cue_list: Cues, lecture, tmp_path: Path) -> None:
     """The source, the cue list and the takes are safe from a wrong --out."""
     asked = Request(read(cue_list()), lecture.path, lecture.path, cores=1)

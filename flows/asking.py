@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
 from typing import Any, NoReturn
@@ -21,6 +21,7 @@ from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.model import Job
 from manifests.workspace import Workspace, locate
+from tasks.clone import unspoken
 from tasks.perform import media_seconds
 from tasks.pipeline import JOINT, LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
@@ -38,6 +39,8 @@ class TargetPlan:
     """How long the lesson plays; None where it was never opened."""
     held: tuple[dict[str, Any], ...] = ()
     """The problems of a target that is made and that a gate holds."""
+    unspoken: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Person to why their own voice may not speak here: the consents that are missing."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -46,6 +49,7 @@ class TargetPlan:
             "state": self.state,
             "media_seconds": self.media_s,
             "stages": {step.stage: step.as_dict() for step in self.steps},
+            "consents_missing": [{"person": person, "why": why} for person, why in self.unspoken.items()],
             "problems": [
                 *({"stage": step.stage, "message": step.why} for step in self.steps if step.state in _STOPPED),
                 *self.held,
@@ -102,7 +106,7 @@ def plan_course(selection: Selection, workspace: Workspace) -> list[TargetPlan]:
             # The lesson's own stages cost their time once, so they are counted with its first language.
             steps = (*(_timed(lesson.steps, pace, media_s) if number == 0 else lesson.steps), *made.steps)
             held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
-            plans.append(TargetPlan(target, _timed(steps, pace, media_s, made.steps), media_s, held))
+            plans.append(TargetPlan(target, _timed(steps, pace, media_s, made.steps), media_s, held, unspoken(target)))
     return plans
 
 
@@ -136,9 +140,23 @@ def _print_plan(course: str, plans: Sequence[TargetPlan]) -> None:
     states = [plan.state for plan in plans]
     shown_states = ("cached", "run", "blocked", "failed", *(["review"] if "review" in states else []))
     console.print(", ".join(f"{states.count(state)} {state}" for state in shown_states))
+    for line in _missing_consents((plan.job, plan.unspoken) for plan in plans):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
     estimates = [step.estimate_s for plan in plans for step in plan.steps if step.estimate_s is not None]
     if estimates:
         console.print(f"about {sum(estimates) / 60:.1f} minutes of work, from what earlier runs took")
+
+
+def _missing_consents(found: Iterable[tuple[Job, Mapping[str, str]]]) -> list[str]:
+    """For whom a stock voice will speak in which language, and why; each said once, whatever the number of lessons.
+
+    Where the manifest requires consent nothing speaks: the target is blocked, and says so itself.
+    """
+    said: dict[str, None] = {}
+    for job, people in found:
+        if not job.course.require_consent:
+            said |= {f"{job.language}: a stock voice speaks for {name}: {why}": None for name, why in people.items()}
+    return list(said)
 
 
 def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> None:
@@ -167,10 +185,14 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
 
 
 def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoReturn:
-    """Print every finding; exit 0 without one, 2 where the manifest or its media are at fault, 4 where an engine is."""
+    """Print every finding; exit 0 without one, 2 where the manifest or its media are at fault, 4 where an engine is.
+
+    A missing consent is said, and no fault unless the manifest requires it: a stock voice speaks then.
+    """
     path = manifest_path(manifest)
     findings: list[Finding] = []
     blocks: list[str] = []
+    missing: list[str] = []
     try:
         selection = wanted(Order(manifest=path, workspace=locate(path), profile=profile))
     except ManifestError as error:
@@ -178,6 +200,7 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
     else:
         findings += check_media(path, selection.course)
         blocks += _blocks(selection)
+        missing += _missing_consents((target, unspoken(target)) for target in selection.targets)
     if json_wanted:
         _print_json(
             {
@@ -185,12 +208,13 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
                     {"file": finding.file, "line": finding.line, "message": finding.message} for finding in findings
                 ],
                 "blocked": blocks,
+                "consents_missing": missing,
             }
         )
     else:
-        for text in (*map(str, findings), *blocks):
+        for text in (*map(str, findings), *blocks, *missing):
             sys.stdout.write(text + "\n")
-        if not findings and not blocks:
+        if not findings and not blocks and not missing:
             sys.stdout.write(f"{shown(path)}: nothing to mend\n")
     raise typer.Exit(MISUNDERSTOOD if findings else BLOCKED if blocks else DONE)
 

@@ -64,6 +64,7 @@ def revoke_consent(
         if not (folder.expanduser() / "store").is_dir():
             raise InputError(f"{folder} is not a workspace.", remedy="Give the folder that holds `store/`.")
     registry = Registry.default()
+    already = registry.show(consent).status == "revoked"
     record = registry.revoke(consent, reason, by)
     problems: list[str] = []
     reached = [Reached(root) for root in _roots(registry, record.person, workspaces, problems)]
@@ -92,7 +93,7 @@ def revoke_consent(
             }
         )
     else:
-        _report(consent, record.person, len(outputs), reached)
+        _report(consent, record.person, len(outputs), reached, already=already)
     for problem in problems:
         _note(problem)
     if problems:
@@ -163,8 +164,9 @@ def _busy(root: Path) -> bool:
     return False
 
 
-def _report(consent: str, person: str, outputs: int, reached: Sequence[Reached]) -> None:
-    _note(f"{consent} is revoked; {outputs} finished {'file' if outputs == 1 else 'files'} used the voice of {person}.")
+def _report(consent: str, person: str, outputs: int, reached: Sequence[Reached], *, already: bool) -> None:
+    used = f"{outputs} {'further ' if already else ''}finished {'file' if outputs == 1 else 'files'}"
+    _note(f"{consent} {'was revoked before' if already else 'is revoked'}; {used} used the voice of {person}.")
     for each in reached:
         if (erased := each.erased) is not None and (erased.commits or erased.objects or erased.folders):
             what = f"{len(erased.objects)} objects of {len(erased.commits)} results"

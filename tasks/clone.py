@@ -171,6 +171,32 @@ def terms(job: Job) -> Params | None:
     return replace(asked, people={}, by_voice=False, unknown="", enrolments={}, gathered={})
 
 
+def unspoken(job: Job) -> dict[str, str]:
+    """People who may speak in a lesson, and whose own voice may not in this language: each with the reason.
+
+    They are those whom its speakers name, or all of the course where speakers are told by voice. Never raises for what
+    is wrong with the registry: that is the reason then.
+    """
+    course, registry = job.course, Registry.default()
+    named, by_voice = named_people(job)
+    people = {name: each.consent for name, each in course.people.items() if by_voice or name in named.values()}
+    asked = Params(
+        language=job.language or "",
+        course=course.course,
+        purpose=course.purpose,
+        commercial=course.commercial,
+        require_statement=course.require_statement,
+        consents={name: consent for name, consent in people.items() if consent is not None},
+    )
+    reasons: dict[str, str] = {}
+    for person in people:
+        try:
+            asked.grant(person, registry)
+        except ConsentRefused as refusal:
+            reasons[person] = refusal.message
+    return reasons
+
+
 def named_people(job: Job) -> tuple[dict[str, str], bool]:
     """Whom the manifest names: for single labels of this lesson, or one person throughout (`EVERYONE`).
 

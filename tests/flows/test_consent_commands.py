@@ -270,7 +270,33 @@ def test_what_a_running_run_has_in_hand_is_said(consent: Consent, tmp_path: Path
     assert said.code == 3
     assert "a run is at work there" in said.err
     assert holds(store) == {"nobody"}
-    assert consent(*arguments).code == 0
+    said = consent(*arguments)
+    assert said.code == 0
+    assert "amara-2026 was revoked before; 0 further finished files used the voice of amara." in said.err
+
+
+@pytest.mark.usefixtures("consent")
+def test_check_and_plan_say_for_whom_a_stock_voice_will_speak(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], make_media: Callable[..., Path]
+) -> None:
+    """No fault of the manifest, and nothing that would keep it from running; but known before the night."""
+    media = make_media("one.wav", "-f", "lavfi", "-i", "sine=d=1")
+    Path("course.yaml").write_text(
+        f"course: intro-biology\nsource_language: en\ntargets: [es]\npeople: {{amara: {{consent: amara-2026}}}}\n"
+        f"lessons: [{{media: {media}}}]\n"
+    )
+    told: dict[str, Any] = {}
+    for command in ("check", "plan"):
+        monkeypatch.setattr(sys, "argv", ["dub", command, "course.yaml", "--json"])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert not ended.value.code
+        told[command] = json.loads(capfd.readouterr().out)
+    why = "amara-2026 cannot be relied on: there is no consent registry"
+    assert told["check"]["findings"] == told["check"]["blocked"] == []
+    assert told["check"]["consents_missing"] == [f"es: a stock voice speaks for amara: {why}"]
+    assert told["plan"]["targets"][0]["consents_missing"] == [{"person": "amara", "why": why}]
 
 
 @pytest.mark.usefixtures("amara")

@@ -18,7 +18,7 @@ from manifests.model import Course, Job
 from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
 from manifests.spans import Span
 from manifests.store import Store
-from tasks.clone import STAGE, Learn, Params, cast
+from tasks.clone import STAGE, Learn, Params, cast, unspoken
 from tasks.engines import espeak
 from tasks.identity import identify
 from tasks.stage import Workbench
@@ -244,6 +244,25 @@ def test_required_consent_is_known_before_anything_runs(registry: Registry, tmp_
     with pytest.raises(ConsentRefused, match="no consent for ben") as refused:
         STAGE.check(unnamed)
     assert "consent: ID" in refused.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("speakers", "language", "expected"),
+    [
+        ({"single": "amara"}, "es", {}),
+        ({"single": "amara"}, "fr", {"amara": "amara-2026 does not cover fr"}),
+        ({"single": "ben"}, "es", {"ben": "there is no consent ben-2026"}),
+        ("auto", "es", {"ben": "there is no consent ben-2026", "cleo": "the manifest names no consent for cleo"}),
+    ],
+)
+def test_whose_own_voice_may_not_speak_is_known_before_anything_runs(
+    registry: Registry, tmp_path: Path, speakers: object, language: str, expected: dict[str, str]
+) -> None:
+    """Of those whom the manifest names, or everybody where voices tell; with the registry's reason."""
+    people = AMARA | {"ben": {"consent": "ben-2026"}, "cleo": {}}
+    assert unspoken(job(tmp_path, language, people=people, speakers=speakers)) == expected
+    registry.suspend("amara-2026")
+    assert unspoken(job(tmp_path, people=AMARA)) == {"amara": "amara-2026 is suspended"}
 
 
 def test_low_and_high_speakers_get_low_and_high_voices() -> None:

@@ -37,9 +37,9 @@ def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
 
 
 def check_media(manifest: Path, course: Course, out: Path | None = None) -> list[Finding]:
-    """Media and caption files that are missing, empty or unreadable, and whatever `jobs` would raise, by file and line.
+    """Media and subtitle files that are missing, empty or unreadable, and what `jobs` would raise, by file and line.
 
-    What is wrong inside a caption file is told by its own lines.
+    What is wrong inside a subtitle file is told by its own lines.
     """
     placed, faults = _resolve(manifest, course, out)
     inside: list[Finding] = []
@@ -48,12 +48,20 @@ def check_media(manifest: Path, course: Course, out: Path | None = None) -> list
         if message := _media_fault(job, suggest=lost < MOST_SUGGESTIONS):
             faults.append(Fault(at, message))
             lost += 1
-        if job.lesson.captions is not None:
+        for where, name in _cue_files(job.lesson):
             try:
-                inside += cues.read(job.manifest.parent / job.lesson.captions).findings
+                inside += cues.read(job.manifest.parent / name).findings
             except InputError as error:
-                faults.append(Fault((*at[:-1], "captions"), str(error)))
+                faults.append(Fault((*at[:-1], *where), str(error)))
     return [*_findings(manifest, faults), *inside]
+
+
+def _cue_files(lesson: Lesson) -> Iterator[tuple[At, str]]:
+    """The subtitle files that a lesson names, and by which keys."""
+    if lesson.captions is not None:
+        yield ("captions",), lesson.captions
+    for tag, name in lesson.translations.items():
+        yield ("translations", tag), name
 
 
 def targets(jobs: Iterable[Job]) -> list[Job]:
@@ -116,6 +124,10 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
             continue
         if lesson.captions is not None and len(found) > 1:
             faults.append(Fault(("lessons", index, "captions"), f"one caption file for {len(found)} media files."))
+            continue
+        if lesson.translations and len(found) > 1:
+            at_theirs = ("lessons", index, "translations")
+            faults.append(Fault(at_theirs, f"one translation a language for {len(found)} media files."))
             continue
         for media in found:
             name = lesson.id if lesson.id is not None else media.stem

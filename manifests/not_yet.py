@@ -43,7 +43,6 @@ ROWS: Final[tuple[Row, ...]] = (
             ("read_back", "what is recognized in the dub"),
         )
     ),
-    Row(("lessons", "*", "translations"), _given, "human translations; leave the key out"),
 )
 
 

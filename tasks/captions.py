@@ -22,6 +22,10 @@ _ROLLS_FROM = 0.3
 """Share of cues that repeat a row of the one before, from which the captions are taken to roll."""
 
 
+_ROLLS_AT_LEAST = 2
+"""And at least so many: somebody may say the same twice."""
+
+
 @dataclass(frozen=True, slots=True)
 class Written:
     """One word as it is written, and how it is said."""
@@ -60,7 +64,8 @@ def rows_in(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[str, ...]]]:
     """The rows of each cue that are new in it, without sounds, dashes and names; cues without any are left out."""
     cleaned = [tuple(row for row in map(_clean, cue.lines) if row) for cue in cues]
     shared = [_repeated(before, after) for before, after in zip([(), *cleaned], cleaned, strict=False)]
-    rolls = sum(count > 0 for count in shared) > _ROLLS_FROM * len(cleaned)
+    repeated = sum(count > 0 for count in shared)
+    rolls = repeated > _ROLLS_FROM * len(cleaned) and repeated >= _ROLLS_AT_LEAST
     before: tuple[str, ...] = ()
     for cue, rows, count in zip(cues, cleaned, shared, strict=True):
         fresh = rows[count:] if rolls else rows

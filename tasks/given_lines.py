@@ -1,18 +1,24 @@
-"""The lines of a target that need no engine, since people wrote them; what is left is for the engine."""
+"""The lines of a target that need no engine, since people wrote them; what is left is for the engine.
+
+First what a linguist wrote for the line, then the translation that the manifest names.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from manifests import human_lines
+from manifests import cues, human_lines
 from manifests.human_lines import HumanLine
 from manifests.model import Job
 from manifests.script import Line, Script, Utterance
 from tasks.bound_lines import Bound, bound
+from tasks.translated_lines import Translated, translated
 
 HUMAN = "human lines"
+TRANSLATION = "translation"
+CAPTIONS = "captions"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,16 +38,60 @@ class Given:
 
 
 def files(job: Job) -> dict[str, Path]:
-    """The files beside the manifest in which people wrote lines of this target."""
-    written = human_lines.path(job.manifest, job.lesson_id, job.language or "")
-    return {HUMAN: written} if written.is_file() else {}
+    """The files beside the manifest in which people wrote lines of this target, and what those were made from."""
+    folder, language = job.manifest.parent, job.language or ""
+    out: dict[str, Path] = {}
+    if (written := human_lines.path(job.manifest, job.lesson_id, language)).is_file():
+        out[HUMAN] = written
+    if language in job.lesson.translations:
+        out[TRANSLATION] = folder / job.lesson.translations[language]
+        if job.lesson.captions:
+            out[CAPTIONS] = folder / job.lesson.captions
+    return out
 
 
-def given(script: Script, inputs: Mapping[str, Path]) -> Given:
-    """The lines that people wrote for a script. Raises InputError where a file of theirs cannot be understood."""
+def given(
+    script: Script, inputs: Mapping[str, Path], rough: Callable[[Sequence[str]], Sequence[str]] | None = None
+) -> Given:
+    """The lines that people wrote for a script; `rough` translates texts, to compare a translation with.
+
+    Raises InputError where a file of theirs cannot be understood.
+    """
     written = bound(human_lines.read(inputs[HUMAN]) if HUMAN in inputs else (), script)
     lines = {name: Line(name, text, origin="human", checks=checks) for name, (text, checks) in written.lines.items()}
-    return Given(lines, checks=_lost(written, script))
+    found = _translation(script, inputs, rough)
+    if found is None:
+        return Given(lines, checks=_lost(written, script))
+    flags = _flags(found, script, lines)
+    lines = {name: Line(name, text, origin="human") for name, text in found.texts.items()} | lines
+    return Given(lines, flags, _together(_lost(written, script), _left(found)))
+
+
+def _translation(
+    script: Script, inputs: Mapping[str, Path], rough: Callable[[Sequence[str]], Sequence[str]] | None
+) -> Translated | None:
+    if TRANSLATION not in inputs:
+        return None
+    captions = cues.read(inputs[CAPTIONS]).cues if CAPTIONS in inputs else ()
+    return translated(cues.read(inputs[TRANSLATION]).cues, script, captions, rough)
+
+
+def _flags(found: Translated, script: Script, written: Mapping[str, Line]) -> dict[str, tuple[str, ...]]:
+    """What is said of the lines that the translation does not have."""
+    flag = "the translation is of something else" if found.foreign else "not in the translation"
+    missing = [utterance.id for utterance in script.utterances if utterance.id not in {**written, **found.texts}]
+    return dict.fromkeys(missing, (flag,))
+
+
+def _left(found: Translated) -> dict[str, tuple[str, ...]]:
+    return {
+        name: tuple(f'in the translation, and for no line: "{text}"' for text in texts)
+        for name, texts in found.left.items()
+    }
+
+
+def _together(one: Mapping[str, tuple[str, ...]], other: Mapping[str, tuple[str, ...]]) -> dict[str, tuple[str, ...]]:
+    return {name: (*one.get(name, ()), *other.get(name, ())) for name in {**one, **other}}
 
 
 def _lost(written: Bound, script: Script) -> dict[str, tuple[str, ...]]:

@@ -15,7 +15,7 @@ from manifests.errors import EngineUnavailable
 from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, dump, load
 from tasks import given_lines
-from tasks.engines import catalogue
+from tasks.engines import apertium, catalogue
 from tasks.engines.protocols import Translated, Translating
 from tasks.given_lines import Given
 from tasks.stage import Engine, Made, Stage, Workbench
@@ -76,6 +76,15 @@ def machine(
         )
         for utterance, answer, sources in zip(utterances, answers, briefer, strict=False)
     ]
+
+
+def _rough(source: str, language: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
+    """A quick translation, to compare with what people wrote, whichever engine is wanted; None where there is none."""
+    try:
+        pairs = apertium.route(source, language)
+    except EngineUnavailable:
+        return None
+    return lambda texts: [answer.text for answer in apertium.translate(texts, pairs)]
 
 
 def _ends(renderings: Sequence[Rendering]) -> list[Rendering]:
@@ -146,7 +155,7 @@ def engine(job: Job) -> Engine | None:
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     script = load(Script, inputs["transcribe/script.json"])
-    known = given_lines.given(script, inputs)
+    known = given_lines.given(script, inputs, _rough(script.language, params.wanted.target))
     lines = translate(script, params.wanted, known, cores=bench.cores, tell=bench.tell)
     unknown = sum(check.startswith("unknown word") for line in lines.lines for check in line.checks)
     by_people = sum(line.origin != "machine" for line in lines.lines)

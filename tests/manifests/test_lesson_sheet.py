@@ -81,7 +81,6 @@ def test_lines_count_quoted_line_breaks_and_empty_lines(tmp_path: Path) -> None:
         ("media,id\n,x\n", "lessons.csv:2: `media` is missing"),
         ("media,id\na.mp4,x\nb.mp4,x\n", "lessons.csv:3: the lesson `x` is there twice, first in line 2;"),
         ("media,captions\na.mp4,../a.vtt\n", "lessons.csv:2: `../a.vtt` leaves the manifest's folder"),
-        ("media,translations.es\na.mp4,a.srt\n", "lessons.csv:2: not yet: human translations"),
         (
             "media,translations.spanish\na.mp4,a.srt\n",
             "lessons.csv:2: `spanish` is not a language tag; did you mean `es`?",

@@ -317,7 +317,6 @@ def test_an_engine_that_nobody_has_is_named(faults: Callable[[str], list[str]], 
         (HEAD + "glossary: g.csv\n" + LESSONS, "3: not yet: glossaries"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
         (HEAD + "quality: {glossary: 0.7}\n" + LESSONS, "3: not yet: a gate on the glossary"),
-        (HEAD + LESSONS + "    translations: {es: a.srt}\n", "5: not yet: human translations"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(faults: Callable[[str], list[str]], text: str, expected: str) -> None:

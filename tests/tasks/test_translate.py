@@ -318,3 +318,41 @@ def test_a_language_without_an_engine_needs_every_line(tmp_path: Path) -> None:
     assert translate(said, to("de"), known).lines == (Line("1", "Das Haus ist groß.", "human"),)
     with pytest.raises(EngineUnavailable, match="no way from en to de"):
         translate(script("The house is big.", "Hello."), to("de"), known)
+
+
+def test_a_translation_in_the_manifest_is_used_as_it_is(tmp_path: Path) -> None:
+    """What it lacks is translated and flagged; a linguist's line goes before it; a language needs no engine then."""
+    lesson = {"media": "a.mp4", "translations": {"es": "a.srt"}}
+    course = Course.model_validate({"course": "c", "targets": ["es"], "lessons": [lesson]})
+    manifest = tmp_path / "course.yaml"
+    job = Job(
+        manifest=manifest, course=course, lesson=course.lessons[0], lesson_id="a", media=tmp_path, out=tmp_path,
+        language="es",
+    )  # fmt: skip
+    texts = ("The house is big.", "Two dogs live in the garden.", "The dogs are white.")
+    spans = (Span.of_seconds(1, 3), Span.of_seconds(5, 8), Span.of_seconds(20, 23))
+    said = Script(
+        "en",
+        tuple(
+            Utterance(str(at), "A", span, text, (), 0.9)
+            for at, (span, text) in enumerate(zip(spans, texts, strict=True), 1)
+        ),
+    )
+    (tmp_path / "a.srt").write_text(
+        "1\n00:00:01,000 --> 00:00:03,000\nLa casa es enorme.\n\n"
+        "2\n00:00:05,000 --> 00:00:08,000\nViven dos perros en el jardín.\n",
+        encoding="utf-8",
+    )
+    human_lines.write(human_lines.path(manifest, "a", "es"), [HumanLine(1, 3, texts[0], "Qué casa tan grande.")])
+    assert set(STAGE.given(job)) == {"human lines", "translation"}
+    inputs = {"transcribe/script.json": dump(said, tmp_path / "script.json"), **STAGE.given(job)}
+    made = STAGE.run(STAGE.params(job), inputs, Workbench(Store(tmp_path / "store"), tmp_path))
+    first, second, third = load(Lines, made.outputs["lines.json"]).lines
+    assert (first.text, first.origin, first.flags) == ("Qué casa tan grande.", "human", ())
+    assert (second.text, second.origin, second.flags) == ("Viven dos perros en el jardín.", "human", ())
+    assert (third.text, third.origin, third.flags) == (
+        "Los perros son blancos.",
+        "machine",
+        ("not in the translation",),
+    )
+    STAGE.check(job.model_copy(update={"language": "es"}))

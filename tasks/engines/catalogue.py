@@ -12,6 +12,7 @@ from typing import Any, cast
 from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Stage
+from tasks.engines.models import Model
 from tasks.engines.protocols import Diarizer, Transcriber, Translator
 
 
@@ -26,6 +27,17 @@ def transcriber(name: str) -> Transcriber:
 
 def translator(name: str) -> Translator:
     return cast("Translator", _engine("translate", name))
+
+
+def needs(stage: Stage, name: str, wanted: Any) -> tuple[Model, ...]:
+    """The models that an engine takes for what is wanted of it; none for one that declares none."""
+    models = getattr(_engine(stage, name), "models", None)
+    return tuple(models(wanted)) if models else ()
+
+
+def offers(stage: Stage, name: str) -> tuple[Model, ...]:
+    """Every model that an engine knows, for lists; none for one that declares none."""
+    return tuple(getattr(_engine(stage, name), "offers", ()))
 
 
 @lru_cache

@@ -1,6 +1,7 @@
 """Models: weights that do not come with a package, each in a folder of its own below `DUB_MODELS`.
 
-A model's folder is what its library loads; nothing is fetched while lessons are worked on.
+A model's folder is what its library loads; nothing is fetched while lessons are worked on. Engines declare theirs:
+`offers` (every model that one knows), and `models(wanted)` (those that it takes for what is wanted).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ class Model:
     name: str
     """Its folder below `DUB_MODELS`, and what `dub models` calls it."""
     files: tuple[str, ...]
-    """What must be in the folder, for the engine to load it."""
+    """What must be in the folder, for the engine to load it; `one|other` where either will do, the better first."""
     licence: str
     """SPDX, of the weights."""
     commercial: bool
@@ -37,36 +38,48 @@ class Model:
     """The page on which its terms are accepted, where it is gated."""
     languages: tuple[str, ...] = ()
     """BCP-47; empty where it does not depend on one."""
+    optional: tuple[str, ...] = ()
+    """What is fetched too, where the source has it."""
 
     @property
     def there(self) -> Path | None:
         """Its folder, where everything that must be in it is."""
         models = settings.of().models
         folder = models / self.name if models else None
-        return folder if folder and all((folder / file).exists() for file in self.files) else None
+        return folder if folder and not self.lacking(folder) else None
+
+    def lacking(self, folder: Path) -> tuple[str, ...]:
+        """What must be in a folder, and is not."""
+        return tuple(file for file in self.files if not any((folder / name).exists() for name in file.split("|")))
 
     def folder(self) -> Path:
         """Raises EngineUnavailable, with the command that fetches it, where it is not there or not whole."""
         if (found := self.there) is not None:
             return found
         models = settings.of().models
-        lacking = [file for file in self.files if models and not (models / self.name / file).exists()]
-        part = f" ({', '.join(lacking)} is missing)" if models and (models / self.name).is_dir() else ""
+        lacking = self.lacking(models / self.name) if models and (models / self.name).is_dir() else ()
+        part = f" ({', '.join(lacking).replace('|', ' or ')} is missing)" if lacking else ""
         where = f"in {models}" if models else "here: DUB_MODELS names no folder"
         raise EngineUnavailable(f"the model {self.name} is not {where}{part}.", remedy=f"dub models pull {self.name}")
 
 
 def digest(folder: Path) -> str:
     """SHA-256 of everything in a model's folder by name; a file is read once as long as it stays as it is."""
-    paths = sorted(path for path in folder.rglob("*") if path.is_file())
-    return _digest([(str(path.relative_to(folder)), _of_file(path)) for path in paths])
+    return _digest([(name, sha256_of(folder / name)) for name in contents(folder)])
+
+
+def contents(folder: Path) -> tuple[str, ...]:
+    """The names of a model's files, sorted, without hidden ones: those are notes of whoever fetched it."""
+    paths = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
+    return tuple(sorted(str(path) for path in paths if not any(part.startswith(".") for part in path.parts)))
 
 
 def _digest(files: Sequence[tuple[str, str]]) -> str:
     return hashlib.sha256("".join(f"{name}\0{sha256}\n" for name, sha256 in files).encode()).hexdigest()
 
 
-def _of_file(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file; read once in a process as long as it stays as it is."""
     standing = path.stat()
     return _of_standing_file(path, standing.st_size, standing.st_mtime_ns)
 

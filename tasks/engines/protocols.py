@@ -1,7 +1,7 @@
 """What a stage asks of an engine, and what it gets back.
 
 Every engine has a name, says before any work whether it can do what is wanted (`check`: light, imports nothing heavy),
-and who it is for the stage's key (`identity`).
+and who it is for the stage's key (`identity`). One that needs weights is a `Weighted` too.
 """
 
 from __future__ import annotations
@@ -16,12 +16,27 @@ from numpy.typing import NDArray
 
 from manifests.script import Word
 from manifests.spans import Span
+from tasks.engines.models import Model
 from tasks.stage import Engine
 
 Options = Mapping[str, str | int | float | bool]
 """What the manifest says under `options` of an engine; each engine names those that it does not know."""
 
 Floats = NDArray[np.float32]
+
+
+class Weighted(Protocol):
+    """An engine of any stage that loads models from below `DUB_MODELS`."""
+
+    offers: tuple[Model, ...]
+    """Every model that it knows: what `dub models list` shows."""
+
+    def models(self, wanted: Any) -> tuple[Model, ...]:
+        """Those that it takes for this (the stage's own `Hearing`, `Listening`, …): what `plan` and `pull` go by.
+
+        Raises InputError or EngineUnavailable for what it could never do.
+        """
+        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,3 +60,22 @@ def test_the_digest_knows_every_byte_and_every_name(tmp_path: Path) -> None:
     second = digest(tmp_path / "a")
     (tmp_path / "a" / "one").rename(tmp_path / "a" / "other")
     assert len({first, second, digest(tmp_path / "a")}) == 3
+
+
+def test_one_of_two_files_is_enough_where_either_will_do(models: Path) -> None:
+    """Weights come as safetensors or as pickles; which one is the source's choice."""
+    either = Model("either", ("config.json", "model.safetensors|pytorch_model.bin"), licence="MIT", commercial=True)
+    put(models / "either", "config.json", "{}")
+    with pytest.raises(EngineUnavailable, match=r"\(model\.safetensors or pytorch_model\.bin is missing\)"):
+        either.folder()
+    put(models / "either", "pytorch_model.bin", "weights")
+    assert either.folder() == models / "either"
+
+
+def test_notes_of_whoever_fetched_a_model_are_no_part_of_it(tmp_path: Path) -> None:
+    """The same weights are the same model on every machine, copied or fetched."""
+    put(tmp_path / "a", "one", "1")
+    first = digest(tmp_path / "a")
+    put(tmp_path / "a" / ".cache", "when", "today")
+    put(tmp_path / "a", ".receipt", "from there")
+    assert digest(tmp_path / "a") == first

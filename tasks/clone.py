@@ -19,9 +19,9 @@ from manifests.model import Job, Speakers
 from manifests.rules import STOCK
 from manifests.script import Casting, Diarization, Script, Voice, dump, load
 from tasks import enrolled_voice, own_voice
-from tasks.diarize import read
 from tasks.engines import espeak
 from tasks.identity import EVERYONE, Identity, Named, identify
+from tasks.speech_file import read
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.stock_voices import stock_voices
 from voiceclone import workspaces

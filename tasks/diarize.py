@@ -21,7 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.engines import chosen
-from manifests.errors import MediaError
 from manifests.model import Job, Speakers
 from manifests.quiet import settle
 from manifests.rules import STOCK
@@ -29,6 +28,7 @@ from manifests.script import Diarization, Speaker, Turn, dump, load
 from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
 from tasks.engines import catalogue
 from tasks.engines.protocols import Listening
+from tasks.speech_file import read
 from tasks.stage import Engine, Made, Stage, Workbench
 
 ONSET, OFFSET = 0.3, 0.1
@@ -36,8 +36,6 @@ ONSET, OFFSET = 0.3, 0.1
 
 PITCH_S = 60.0
 """Seconds of a speaker's speech that pitch is measured on."""
-
-TICK = RATE // ANALYSIS_RATE
 
 Floats = NDArray[np.floating[Any]]
 
@@ -177,21 +175,6 @@ def pitch_hz(speech: Path, spans: Sequence[Span], seconds: float = PITCH_S) -> f
             break
     voiced = np.concatenate([track[track > 0] for track in found]) if found else np.zeros(0)
     return round(float(np.median(voiced)), 1) if len(voiced) >= 10 else None
-
-
-def read(speech: Path, span: Span) -> NDArray[np.float32]:
-    """Samples in -1 to 1 of a stretch of a mono 16 kHz file; raises MediaError where it is not one."""
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(speech)) as file:
-            if (file.samplerate, file.channels) != (ANALYSIS_RATE, 1):
-                raise MediaError(f"{speech.name} is not mono at {ANALYSIS_RATE} Hz.", remedy="Run from split again.")
-            first = min(span.start // TICK, file.frames)
-            file.seek(first)
-            return np.asarray(file.read(span.end // TICK - first, dtype="float32"), dtype=np.float32)
-    except soundfile.LibsndfileError as error:
-        raise MediaError(f"{speech.name} cannot be read: {error}.", remedy="Run from split again.") from error
 
 
 def run(wanted: Listening, inputs: Mapping[str, Path], bench: Workbench) -> Made:

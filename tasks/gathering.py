@@ -15,7 +15,7 @@ from pathlib import Path
 
 from manifests.script import Diarization, Script
 from manifests.spans import RATE, Span, samples
-from tasks.diarize import read
+from tasks.speech_file import read
 from voiceclone.enrolment import Origin
 from voiceclone.excerpts import TOTAL, best_spans, speaker_print
 from voiceclone.matching import CLEAR

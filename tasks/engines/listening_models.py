@@ -11,6 +11,7 @@ from typing import Final
 from tasks.engines.models import Model
 
 _WHISPER_FILES = ("config.json", "model.bin", "tokenizer.json", "vocabulary.json|vocabulary.txt")
+_THIRD_FILES = (*_WHISPER_FILES, "preprocessor_config.json")  # which alone says that it hears 128 bands, not 80
 _ALIGNER_FILES = ("config.json", "preprocessor_config.json", "vocab.json", "model.safetensors|pytorch_model.bin")
 _ALIGNER_EXTRAS = ("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 
@@ -19,7 +20,7 @@ def whisper(name: str, source: str = "", size: int = 0, languages: tuple[str, ..
     """A Whisper model in CTranslate2's format. Without a source: an operator's own, of which only they know."""
     return Model(
         name,
-        _WHISPER_FILES,
+        _THIRD_FILES if "large-v3" in name and source else _WHISPER_FILES,
         licence="MIT" if source else "the operator's to know",
         commercial=bool(source),
         source=source,

@@ -7,13 +7,14 @@ A model's folder is what its library loads; nothing is fetched while lessons are
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
 from manifests import settings
-from manifests.errors import EngineUnavailable
+from manifests.errors import DubError, EngineUnavailable
 from manifests.store import file_sha256
 
 
@@ -61,6 +62,21 @@ class Model:
         part = f" ({', '.join(lacking).replace('|', ' or ')} is missing)" if lacking else ""
         where = f"in {models}" if models else "here: DUB_MODELS names no folder"
         raise EngineUnavailable(f"the model {self.name} is not {where}{part}.", remedy=f"dub models pull {self.name}")
+
+
+@contextmanager
+def loading(name: str) -> Generator[None]:
+    """Whatever goes wrong while a library loads a model (another network, half a file) as EngineUnavailable."""
+    try:
+        yield
+    except DubError:
+        raise
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [""])[0][:200]
+        raise EngineUnavailable(
+            f"the model {name} cannot be loaded ({type(error).__name__}: {said}).",
+            remedy=f"dub models verify {name} says whether it is whole; dub models pull {name} fetches it.",
+        ) from error
 
 
 def digest(folder: Path) -> str:

@@ -120,7 +120,7 @@ def plan(
 
     Example: dub plan course.yaml
     """
-    from flows.asking import show_plan
+    from flows.planning import show_plan
 
     show_plan(manifest, only=only or [], profile=profile, out=out, workspace=workspace, json_wanted=as_json)
 

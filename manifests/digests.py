@@ -45,6 +45,7 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self._opened: Engine | None = None
+        self._seen: dict[tuple[str, str], tuple[int, int]] | None = None
 
     def of(self, path: Path) -> str:
         """SHA-256 of a file's bytes, in hexadecimal.
@@ -64,6 +65,24 @@ class Digests:
                     self._remember(after, digest)
                 return digest
         raise InputError(f"{path} changes while it is read.", remedy="Wait until it is copied, then run again.")
+
+    def has_seen(self, path: Path) -> bool:
+        """Whether a file's digest is remembered, so that nothing need be read to know it. Raises OSError as `of` does.
+
+        What this process and others remember later is not looked at: all is read at the first question, since a plan
+        asks of ten thousand files.
+        """
+        device, inode, size, mtime_ns = _identity(path.stat())
+        if self._seen is None:
+            query = select(_FILES.c.device, _FILES.c.inode, _FILES.c.size, _FILES.c.mtime_ns)
+            try:
+                with self._engine().connect() as connection:
+                    self._seen = {
+                        (row.device, row.inode): (row.size, row.mtime_ns) for row in connection.execute(query)
+                    }
+            except SQLAlchemyError as error:
+                raise self._unusable(error) from error
+        return self._seen.get((device, inode)) == (size, mtime_ns)
 
     def _known(self, stat: os.stat_result) -> str | None:
         device, inode, size, mtime_ns = _identity(stat)

@@ -213,6 +213,14 @@ class Ledger:
                 shares.setdefault(stage, []).append(took / media)
         return shares
 
+    def lengths(self, course: str) -> dict[str, float]:
+        """How long the lessons of a course play, in seconds, as far as they were ever opened."""
+        query = select(_stage_runs.c.lesson, _stage_runs.c.media_seconds).where(
+            _stage_runs.c.course == course, _stage_runs.c.stage == "split", _stage_runs.c.media_seconds > 0
+        )
+        with self._engine.connect() as connection:
+            return {row.lesson: row.media_seconds for row in connection.execute(query)}
+
     def attempts(self, course: str, lesson: str, language: str, stage: str) -> int:
         """How often a stage of a target was started."""
         with self._engine.connect() as connection:

@@ -121,7 +121,14 @@ def of(folder: Path | None = None) -> Settings:
 def personal() -> Settings:
     """What holds wherever one is: the user's own file and the environment. Raises as `of` does."""
     path = personal_file()
-    return _with_environment([_read(path, True)] if path.is_file() else [])
+    changed = path.stat().st_mtime_ns if path.is_file() else None
+    return _personal(path, changed, tuple(os.environ.get(name) for name in ENVIRONMENT.values()))
+
+
+@lru_cache(maxsize=8)
+def _personal(path: Path, changed: int | None, environment: tuple[str | None, ...]) -> Settings:
+    """Asked for every target of a library: read again where the file or the environment changed."""
+    return _with_environment([_read(path, True)] if changed is not None else [])
 
 
 def files(folder: Path | None = None) -> tuple[Path, ...]:

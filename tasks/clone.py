@@ -177,9 +177,12 @@ def unspoken(job: Job) -> dict[str, str]:
     They are those whom its speakers name, or all of the course where speakers are told by voice. Never raises for what
     is wrong with the registry: that is the reason then.
     """
-    course, registry = job.course, Registry.default()
+    course = job.course
     named, by_voice = named_people(job)
     people = {name: each.consent for name, each in course.people.items() if by_voice or name in named.values()}
+    if not people:
+        return {}
+    registry = Registry.default()
     asked = Params(
         language=job.language or "",
         course=course.course,

@@ -19,6 +19,7 @@ from tasks.stage import Stage, digest
 _NOT_SETTINGS = {"signer": "the signing certificate changed", "approval": "it was approved, or no longer is"}
 """Parameters that come from elsewhere than the manifest, and what to say where only they changed."""
 
+_NOT_MADE = "not made yet"
 _SETTINGS = "its settings in the manifest changed"
 
 StepState = Literal["cached", "run", "blocked", "failed"]
@@ -77,7 +78,11 @@ def walk(
     force: frozenset[str] = frozenset(),
     last_keys: Mapping[tuple[str, str, str], str] | None = None,
 ) -> Walk:
-    """Follow the stages of a job through the store; starts nothing and loads no engine."""
+    """Follow the stages of a job through the store; starts nothing and loads no engine.
+
+    `last_keys` are the ledger's latest keys, by lesson, language and stage: they tell why something is to be done, and
+    which media files nobody need open to know that it is.
+    """
     steps: list[Step] = []
     products = before.products if before else Products()
     state = before.state if before else "cached"
@@ -87,6 +92,9 @@ def walk(
             if state == "cached" and stage.name in force:
                 state = "run"
                 steps.append(Step(stage.name, "run", "asked for"))
+            elif state == "cached" and last_keys is not None and _is_new(stage, job, workspace, last_keys):
+                state = "run"
+                steps.append(Step(stage.name, "run", _NOT_MADE))
             elif state == "cached":
                 key, digests = key_of(stage, job, products, workspace)
                 commit = standing(stage, key, workspace)
@@ -113,6 +121,19 @@ def walk(
     return Walk(tuple(steps), products)
 
 
+def _is_new(stage: Stage, job: Job, workspace: Workspace, last_keys: Mapping[tuple[str, str, str], str]) -> bool:
+    """Whether a stage works from a media file that nobody has read yet, so that nobody can have made anything of it.
+
+    A library of new lessons is planned without opening one.
+    """
+    if "source" not in stage.needs or (job.lesson_id, job.language or "", stage.name) in last_keys:
+        return False
+    try:
+        return not workspace.digests.has_seen(job.media)
+    except OSError:
+        return False  # whoever opens it says what is wrong
+
+
 def _why(
     stage: Stage,
     job: Job,
@@ -124,7 +145,7 @@ def _why(
 ) -> str:
     last = last_keys.get((job.lesson_id, job.language or "", stage.name))
     if last is None:
-        return "not made yet"
+        return _NOT_MADE
     if last == key:
         return "its result is gone or was changed"
     commit = workspace.store.committed(stage.name, last)

@@ -72,7 +72,7 @@ def available_pairs() -> list[tuple[str, str]]:
         (source, target)
         for source in sources
         for target in targets
-        if _base(source) != _base(target) and _shortest(source, target) is not None
+        if _base(source) != _base(target) and _shortest(source, target, installed()) is not None
     ]
 
 
@@ -91,7 +91,7 @@ def route(source: str, target: str) -> tuple[Pair, ...]:
     """
     if _base(source) == _base(target):
         raise InputError(f"{target} is the language of the source.", remedy="Take it out of the manifest's targets.")
-    found = _shortest(source, target)
+    found = _shortest(source, target, installed())
     if found is not None:
         return found
     reachable = sorted({to for of, to in available_pairs() if of == _base(source)})
@@ -259,19 +259,20 @@ def _base(tag: str) -> str:
     return tag.split("-", maxsplit=1)[0]
 
 
-def _shortest(source: str, target: str) -> tuple[Pair, ...] | None:
+@lru_cache(maxsize=256)
+def _shortest(source: str, target: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...] | None:
     """Breadth first over languages, so the first chain found is among the shortest; in order of the modes' names.
 
     The last pair writes what was asked for where there is such a mode (`pt-BR`), else the language without its region.
     """
-    written = {target} if any(pair.target == target for pair in installed()) else {_base(target)}
+    written = {target} if any(pair.target == target for pair in pairs) else {_base(target)}
     chains: list[tuple[Pair, ...]] = [()]
     seen = {_base(source)}
     while chains:
         longer: list[tuple[Pair, ...]] = []
         for chain in chains:
             here = _base(chain[-1].target) if chain else _base(source)
-            steps = [pair for pair in installed() if pair.source == here]
+            steps = [pair for pair in pairs if pair.source == here]
             for pair in steps:
                 if pair.target in written:
                     return (*chain, pair)

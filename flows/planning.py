@@ -1,0 +1,255 @@
+"""`dub plan`: what a run would do, target by target, why, and how long it would take; starts nothing.
+
+A library is told as it is walked: nothing is kept of a target once it is printed, and no media file is opened that
+nobody has read before.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Final, TextIO
+
+from flows.order import Order
+from flows.standing import problem_text
+from flows.wanted import Selection, manifest_path, wanted
+from manifests.model import Job
+from manifests.workspace import Workspace, locate
+from tasks.clone import unspoken
+from tasks.perform import media_seconds
+from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, is_held
+from tasks.plan import Step, walk, worst
+
+STATES: Final = ("cached", "run", "blocked", "failed", "review")
+
+USUAL_BYTES: Final[Mapping[str, float]] = {
+    ".wav": 176_400.0,
+    ".flac": 90_000.0,
+    ".mp3": 16_000.0,
+    ".m4a": 16_000.0,
+    ".ogg": 16_000.0,
+}
+"""Bytes a second of sound files, where a course has no history that tells."""
+
+USUAL_VIDEO_BYTES: Final = 250_000.0
+"""The same of anything else: a lecture at 2 Mbit/s."""
+
+_STOPPED = ("blocked", "failed")
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a lesson plays."""
+
+    seconds: float
+    guessed: bool = False
+    """From the file's size, because nobody has opened it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of work for each second of programme, from the ledger: the quartiles of a stage's earlier runs."""
+
+    low: float
+    usual: float
+    high: float
+
+    @classmethod
+    def of(cls, shares: Sequence[float]) -> Pace:
+        if len(shares) < 2:  # of one run there are no quartiles
+            return cls(shares[0], shares[0], shares[0])
+        low, _, high = quantiles(shares, n=4, method="inclusive")
+        return cls(low, median(shares), high)
+
+
+@dataclass(frozen=True, slots=True)
+class TargetPlan:
+    """What a run would do for one target."""
+
+    job: Job
+    steps: tuple[Step, ...]
+    length: Length | None
+    """None where neither a run nor the file tells."""
+    held: tuple[dict[str, Any], ...] = ()
+    """The problems of a target that is made and that a gate holds."""
+    unspoken: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Person to why their own voice may not speak here: the consents that are missing."""
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "lesson": self.job.lesson_id,
+            "language": self.job.language,
+            "state": self.state,
+            "media_seconds": round(self.length.seconds, 3) if self.length else None,
+            "media_seconds_guessed": self.length is not None and self.length.guessed,
+            "stages": {step.stage: step.as_dict() for step in self.steps},
+            "consents_missing": [{"person": person, "why": why} for person, why in self.unspoken.items()],
+            "problems": [
+                *({"stage": step.stage, "message": step.why} for step in self.steps if step.state in _STOPPED),
+                *self.held,
+            ],
+        }
+
+    @property
+    def state(self) -> str:
+        return "review" if self.held else worst(self.steps)
+
+    @property
+    def why(self) -> str:
+        """The first thing that is not cached, and its reason."""
+        first = next((step for step in self.steps if step.state != "cached"), None)
+        return f"{first.stage}: {first.why}" if first else "; ".join(map(problem_text, self.held))
+
+    @property
+    def minutes(self) -> str:
+        if self.length is None:
+            return "?"
+        return f"{'~' if self.length.guessed else ''}{self.length.seconds / 60:.1f}"
+
+
+@dataclass(slots=True)
+class Work:
+    """What all targets of a plan add up to, counted as they pass."""
+
+    states: Counter[str] = field(default_factory=Counter[str])
+    low_s: float = 0.0
+    usual_s: float = 0.0
+    high_s: float = 0.0
+    unspoken: dict[str, None] = field(default_factory=dict[str, None])
+
+    def add(self, plan: TargetPlan, paces: Mapping[str, Pace]) -> None:
+        self.states[plan.state] += 1
+        self.unspoken |= dict.fromkeys(missing_consents([(plan.job, plan.unspoken)]))
+        for step in plan.steps:
+            if step.estimate_s is not None:
+                pace = paces[step.stage]
+                self.usual_s += step.estimate_s
+                self.low_s += step.estimate_s * (pace.low / pace.usual if pace.usual else 1)
+                self.high_s += step.estimate_s * (pace.high / pace.usual if pace.usual else 1)
+
+    @property
+    def in_words(self) -> str:
+        known = STATES if self.states["review"] else STATES[:-1]
+        return ", ".join(f"{self.states[state]} {state}" for state in known)
+
+
+def show_plan(
+    manifest: Path,
+    *,
+    only: Sequence[str],
+    profile: str | None,
+    out: Path | None,
+    workspace: Path | None,
+    json_wanted: bool,
+) -> None:
+    """Print what a run would do, why, and how long it would take."""
+    path = manifest_path(manifest)
+    order = Order(
+        manifest=path,
+        workspace=locate(path, workspace),
+        out=out.expanduser().absolute() if out else None,
+        only=tuple(only),
+        profile=profile,
+    )
+    selection = wanted(order)
+    space = Workspace.open(order.workspace)
+    paces = {stage: Pace.of(shares) for stage, shares in space.ledger.pace().items()}
+    plans = plan_course(selection, space, {stage: pace.usual for stage, pace in paces.items()})
+    (_write_json if json_wanted else _write_table)(selection, plans, paces, sys.stdout)
+
+
+def plan_course(selection: Selection, workspace: Workspace, pace: Mapping[str, float]) -> Iterator[TargetPlan]:
+    """Plan every selected target, one after the other. Loads no engine and no Prefect.
+
+    `pace` is the work of a stage in seconds for each second of programme.
+    """
+    course = selection.course.course
+    last_keys = workspace.ledger.keys(course)
+    lengths = workspace.ledger.lengths(course)
+    weights = [
+        item.job.media.stat().st_size / lengths[item.job.lesson_id]
+        for item in selection.lessons
+        if lengths.get(item.job.lesson_id) and item.job.media.exists()
+    ]
+    usual = median(weights) if weights else None
+    for item in selection.lessons:
+        lesson = walk(LESSON_STAGES, item.job, workspace, last_keys=last_keys)
+        length = _length(item.job.media, media_seconds(lesson.products), usual)
+        for number, target in enumerate(item.targets):
+            made = walk(TARGET_STAGES, target, workspace, lesson, last_keys=last_keys)
+            # The lesson's own stages cost their time once, so they are counted with its first language.
+            before = _timed(lesson.steps, pace, length) if number == 0 else lesson.steps
+            held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
+            yield TargetPlan(target, (*before, *_timed(made.steps, pace, length)), length, held, unspoken(target))
+
+
+def _length(media: Path, known: float | None, bytes_a_second: float | None) -> Length | None:
+    if known is not None:
+        return Length(known)
+    try:
+        size = media.stat().st_size
+    except OSError:
+        return None
+    return Length(size / (bytes_a_second or USUAL_BYTES.get(media.suffix.lower(), USUAL_VIDEO_BYTES)), guessed=True)
+
+
+def _timed(steps: Sequence[Step], pace: Mapping[str, float], length: Length | None) -> tuple[Step, ...]:
+    """Steps, and of those that will run how long they should take where earlier runs tell."""
+    return tuple(
+        replace(step, estimate_s=pace[step.stage] * length.seconds)
+        if step.state == "run" and length and step.stage in pace
+        else step
+        for step in steps
+    )
+
+
+def _write_json(selection: Selection, plans: Iterable[TargetPlan], paces: Mapping[str, Pace], to: TextIO) -> None:
+    """One document, a line a target."""
+    work = Work()
+    to.write(f'{{"course": {json.dumps(selection.course.course, ensure_ascii=False)}, "targets": [')
+    for number, plan in enumerate(plans):
+        work.add(plan, paces)
+        to.write(("," if number else "") + "\n" + json.dumps(plan.as_dict(), ensure_ascii=False))
+    estimate = {name: round(value, 1) for name, value in _seconds(work)}
+    to.write(f'\n], "work_seconds": {json.dumps(estimate)}}}\n')
+
+
+def _seconds(work: Work) -> tuple[tuple[str, float], ...]:
+    return ("low", work.low_s), ("usual", work.usual_s), ("high", work.high_s)
+
+
+def _write_table(selection: Selection, plans: Iterable[TargetPlan], paces: Mapping[str, Pace], to: TextIO) -> None:
+    """Columns as wide as the names ask for, so that each line can be written as soon as its target is planned."""
+    work = Work()
+    names = max((len(item.job.lesson_id) for item in selection.lessons), default=0)
+    tags = max((len(tag) for item in selection.lessons for tag in item.languages), default=0)
+    wide = (max(names, len("lesson")), max(tags, len("language")))
+    to.write(f"{selection.course.course}\n")
+    to.write(f"{'lesson':{wide[0]}}  {'language':{wide[1]}}  {'plan':7}  {'minutes':>7}  why\n")
+    for plan in plans:
+        work.add(plan, paces)
+        row = f"{plan.job.lesson_id:{wide[0]}}  {plan.job.language or '':{wide[1]}}  {plan.state:7}  {plan.minutes:>7}"
+        to.write(f"{row}  {plan.why}".rstrip() + "\n")
+    to.write(work.in_words + "\n")
+    to.writelines(line + "\n" for line in work.unspoken)
+    if work.usual_s:
+        low, usual, high = (f"{value / 60:.1f}" for _, value in _seconds(work))
+        spread = f" ({low} to {high} by their quartiles)" if low != high else ""
+        to.write(f"about {usual} minutes of work, from what earlier runs took{spread}\n")
+
+
+def missing_consents(found: Iterable[tuple[Job, Mapping[str, str]]]) -> list[str]:
+    """For whom a stock voice will speak in which language, and why; each said once, whatever the number of lessons.
+
+    Where the manifest requires consent nothing speaks: the target is blocked, and says so itself.
+    """
+    said: dict[str, None] = {}
+    for job, people in found:
+        if not job.course.require_consent:
+            said |= {f"{job.language}: a stock voice speaks for {name}: {why}": None for name, why in people.items()}
+    return list(said)

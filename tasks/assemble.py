@@ -32,7 +32,7 @@ from tasks.containers import CONTAINERS
 from tasks.given_takes import GivenTake, given_take
 from tasks.headroom import headroom_of
 from tasks.loudness import Name
-from tasks.media import Media, probe
+from tasks.media import Media, probe, with_bit_rate
 from tasks.mix import mix
 from tasks.place import Limits, place
 from tasks.remux import FORMATS, Delivery, remux
@@ -192,7 +192,7 @@ def _probed(path: Path) -> Media:
     media = probe(path)
     with explained_decoding(path):
         media = replace(media, sound=choose_sound(path, media, "und", None))
-        return replace(media, duration=programme_length(path, media))
+        return with_bit_rate(path, replace(media, duration=programme_length(path, media)))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ import struct
 import subprocess
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -126,6 +126,22 @@ def probe(path: Path, *, needs_sound: bool = True) -> Media:
             f"{path} has no sound: there is nothing to dub.", remedy="Give a file with an audio track, or leave it out."
         )
     return media
+
+
+def with_bit_rate(path: Path, media: Media) -> Media:
+    """The same, its dubbed sound's bit rate counted where it is not said, or only meant (Vorbis' head names what the
+    encoder was asked for): the packets' bits over their time. A dub is encoded by it."""
+    stream = media.dubbed
+    if stream.bit_rate and stream.codec != "vorbis":
+        return media
+    entries = ["-select_streams", str(stream.index), "-show_entries", "packet=size"]
+    sizes = run_program(
+        ["ffprobe", "-v", "error", *entries, "-of", "csv=p=0", "-i", file_argument(path)], SCAN_TIMEOUT_S
+    )
+    length = stream.length or media.duration
+    bits = 8 * sum(int(size) for row in sizes.split() if (size := row.strip(",")).isdigit())
+    counted = replace(stream, bit_rate=bits * RATE // length if length else None)
+    return replace(media, streams=tuple(counted if each is stream else each for each in media.streams))
 
 
 def check_file(path: Path) -> None:

@@ -344,7 +344,7 @@ def params_of(job: Job) -> Params:
 
 STAGE = Stage(
     name="remux",
-    version=8,
+    version=9,
     scope="target",
     needs=(
         "clone/casting.json",
@@ -384,7 +384,7 @@ def multi_stage(languages: tuple[str, ...]) -> Stage:
 
     return Stage(
         name="multi",
-        version=8,
+        version=9,
         scope="lesson",
         needs=together(languages),
         makes=("delivery.json",),

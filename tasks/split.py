@@ -21,7 +21,7 @@ from manifests.languages import iso_639_2
 from manifests.model import Job
 from manifests.script import dump
 from manifests.spans import ANALYSIS_RATE, RATE, Span
-from tasks.media import Media, MediaStream, probe
+from tasks.media import Media, MediaStream, probe, with_bit_rate
 from tasks.process import ProgramFailed, file_argument, run_program
 from tasks.scenes import Scenes, find_scenes
 from tasks.stage import Made, Stage, Workbench
@@ -79,7 +79,7 @@ def split(
     media = probe(source)
     media = replace(media, sound=choose_sound(source, media, source_language, audio_language))
     with explained_decoding(source):
-        media = replace(media, duration=programme_length(source, media))
+        media = with_bit_rate(source, replace(media, duration=programme_length(source, media)))
         programme, speech = _decode(source, media, folder)
     return Parts(media, programme, speech, pieces(speech, media.duration), scenes_of(source, media, still))
 
@@ -323,7 +323,7 @@ def _params(job: Job) -> Params:
 
 STAGE = Stage(
     name="split",
-    version=3,
+    version=4,
     scope="lesson",
     needs=("source",),
     makes=("media.json", "speech.wav", "programme.flac", "pieces.json", "scenes.json"),

@@ -569,3 +569,39 @@ def test_the_dub_is_as_long_as_the_picture(
     assert picture.length is not None
     assert abs(soundfile.info(tmp_path / "dub.wav").frames - picture.length) <= samples(1 / 25)
     shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("l.mp4", ("-c:v", "copy", "-c:a", "aac", "-b:a", "192k")),
+        ("thin.mp4", ("-c:v", "copy", "-c:a", "aac", "-b:a", "96k", "-ac", "1")),
+        ("l.mkv", ("-c:v", "copy", "-c:a", "libmp3lame", "-b:a", "192k")),
+        ("opus.mkv", ("-vn", "-c:a", "libopus", "-b:a", "160k")),
+        ("l.mp3", ("-vn", "-c:a", "libmp3lame", "-b:a", "256k", "-ac", "1")),
+        ("l.ogg", ("-vn", "-c:a", "libvorbis", "-b:a", "128k")),
+    ],
+)
+def test_a_dub_has_no_fewer_bits_than_its_source(
+    lecture, make_media: Make, dub: Callable[..., Delivery], name: str, arguments: tuple[str, ...]
+) -> None:
+    """Counted in the packets of both, whether the container says how many it has (mp4) or not (mkv): speech in a room
+    takes fewer bits than an encoder is asked for."""
+
+    def bits(path: Path, stream: str) -> int:
+        sizes = ["-select_streams", stream, "-show_entries", "packet=size", "-of", "csv=p=0"]
+        listed = run_program(["ffprobe", "-v", "error", *sizes, f"file:{path}"], 60)
+        return 8 * sum(int(row.strip(",")) for row in listed.split())
+
+    room = (
+        "-f",
+        "lavfi",
+        "-i",
+        "anoisesrc=a=0.002:seed=1:r=48000",
+        "-filter_complex",
+        "[0:a][1:a]amix=2:normalize=0:duration=first",
+    )
+    picture = () if "-vn" in arguments else ("-map", "0:v")
+    source = make_media(name, "-i", str(lecture.path), *room, *picture, *arguments)
+    made = dub(source)
+    assert bits(Path(made.path), "a:1" if len(made.streams) > 2 or name == "opus.mkv" else "a:0") >= bits(source, "a:0")

@@ -47,6 +47,8 @@ WITHOUT_PRIMING = "noise=drop='lt(pts,0)'"
 """ffmpeg's filter of packets, told to drop what comes before the programme's first instant."""
 
 TOLERANCE = samples(0.1)
+HIDDEN_FRAMES = 2
+"""So many frames may be shown before the programme begins: nobody sees them, and everything stays in step."""
 
 
 def check_picture(media: Media) -> None:
@@ -68,9 +70,14 @@ def picture(source: Path, media: Media, folder: Path) -> tuple[Picture, Fraction
         return None
     node = ffmpeg.input(file_argument(source), fflags="+genpts")[str(stream.index)]
     tag = {"tag:v": "hvc1"} if stream.codec == "hevc" else {}
+    late = min(_first_times(source, media, stream), default=Fraction(0))
+    if late < -HIDDEN_FRAMES / Fraction(media.frame_rate):
+        raise MediaError(
+            f"an edit list hides the picture's first {float(-late):.2f} s, and HLS would show them.",
+            remedy="Export the lesson again, cut where it begins; or leave `delivery: {hls: true}` out.",
+        )
     _fragmented(node, folder, media, {"c": "copy", **tag})
     made = folder / MEDIA
-    late = Fraction(stream.start, RATE)
     begins = max(Fraction(0), first_presented(made) - late)
     set_start(made, begins + late)
     size, segments = shown_size(made), segments_of(folder / PLAYLIST)
@@ -86,7 +93,7 @@ def original(source: Path, media: Media, language: str, folder: Path, begins: Fr
     node = ffmpeg.input(file_argument(source), fflags="+genpts")[str(stream.index)]
     late = Fraction(0)
     if stream.codec == "aac":
-        late = _first_kept(source, media, stream)
+        late = next((time for time in _first_times(source, media, stream) if time >= 0), late)
         options: dict[str, str | int] = {"c": "copy", "bsf": WITHOUT_PRIMING}
     else:
         # from the programme's first instant, whatever begins when
@@ -200,8 +207,8 @@ def _fragmented(node: Any, folder: Path, media: Media, options: Mapping[str, str
         )
 
 
-def _first_kept(source: Path, media: Media, stream: MediaStream) -> Fraction:
-    """When the first packet begins that is not before the programme, in seconds."""
+def _first_times(source: Path, media: Media, stream: MediaStream) -> list[Fraction]:
+    """When a stream's first packets are presented, in seconds of the programme: before 0 what an edit list hides."""
     rows = run_program(
         [
             "ffprobe", "-v", "error", "-select_streams", str(stream.index), "-read_intervals", "%+#20",
@@ -210,5 +217,4 @@ def _first_kept(source: Path, media: Media, stream: MediaStream) -> Fraction:
         PROBE_TIMEOUT_S,
     )  # fmt: skip
     origin = Fraction(str(media.start_s))
-    times = (Fraction(row) - origin for row in rows.split() if row != "N/A")
-    return next((time for time in times if time >= 0), Fraction(0))
+    return [Fraction(row) - origin for row in rows.split() if row != "N/A"]

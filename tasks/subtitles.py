@@ -26,7 +26,8 @@ READING_SPEED = 17.0
 READING_SPEEDS = {"ar": 20.0, "en": 20.0, "hi": 22.0, "ja": 4.0, "ko": 12.0, "zh": 9.0}
 """Characters a second that adults read at ease (Netflix' guides), where it is not 17; a cue with more stays a little
 longer where there is room."""
-LINGER = samples(0.5)
+LINGER_FRAMES = 12
+"""For so many frames a cue may stay behind its voice."""
 TOGETHER = samples(0.5)
 """Two lines that overlap by more than this, or by half of the shorter one, are simultaneous and share a cue."""
 ALONE = samples(2.0)
@@ -62,7 +63,18 @@ ARTICLES = {
     "it": "il lo la i gli le un uno una",
     "pt": "o a os as um uma uns umas",
 }
-"""Words after which a row should not end."""
+"""Words after which a row should not end, no more than after these:"""
+AUXILIARIES = {
+    "ca": "he has ha hem heu han havia havien vaig vas va vam vau van és són està estan no es em et ens us",
+    "de": "habe hast hat haben hatte hatten bin bist ist sind war waren wird werden kann ich er sie es wir",
+    "en": "have has had am is are was were will would can could do does did not i you he she it we they",
+    "es": "he has ha hemos habéis han había habían es son está están no se me te nos os le les lo",
+    "fr": "ai as a avons avez ont avait avaient est sont était ne se me te nous vous je tu il elle on ils elles",
+    "gl": "hei ten teñen é son está están non se me te nos vos lle lles",
+    "it": "ho hai ha abbiamo avete hanno aveva avevano è sono era erano non si mi ti ci vi io tu lui lei noi loro",
+    "pt": "tem têm tinha tinham é são está estão foi foram não se me te nos vos lhe lhes eu ele ela eles elas",
+}
+"""Auxiliary verbs, pronouns before a verb, and what negates one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +111,7 @@ def cues(
     """
     placed = {placement.line: placement.span for placement in timeline.placements}
     source = {utterance.id: utterance.span for utterance in script.utterances}
-    setting = _Setting.of(lines.language, max(1, round(2 * RATE / frame_rate)))
+    setting = _Setting.of(lines.language, max(1, round(RATE / frame_rate)))
     spoken = sorted(
         (span.clipped(Span(0, timeline.length)), emphasis.plain(line.text))
         for line in lines.lines
@@ -183,20 +195,25 @@ class _Setting:
     row: int
     space: str
     leading: frozenset[str]
-    articles: frozenset[str]
-    gap: int
-    """Samples between cues: two frames."""
+    joined: frozenset[str]
+    """Words that belong to the one behind them: articles, auxiliaries, and what leads a phrase."""
+    frame: int
+    """Samples of a frame of the picture; two of them lie between cues."""
     speed: float
     """Characters a second."""
     rtl: bool
+    names: bool
+    """Whether only names have capitals within a sentence."""
 
     @classmethod
-    def of(cls, language: str, gap: int) -> _Setting:
+    def of(cls, language: str, frame: int) -> _Setting:
         base = language.lower().split("-")[0]
         space = "" if base in UNSPACED else " "
-        leading, articles = (frozenset(table.get(base, "").split()) for table in (LEADING, ARTICLES))
+        tables = (LEADING, ARTICLES, AUXILIARIES)
+        leading, articles, auxiliaries = (frozenset(table.get(base, "").split()) for table in tables)
         speed = READING_SPEEDS.get(base, READING_SPEED)
-        return cls(ROWS.get(base, ROW), space, leading, articles, gap, speed, base in RIGHT_TO_LEFT)
+        cut = leading | articles | auxiliaries
+        return cls(ROWS.get(base, ROW), space, leading, cut, frame, speed, base in RIGHT_TO_LEFT, base != "de")
 
     def divided(self, line: int, span: Span, text: str, rows: int) -> list[_Piece]:
         """A line in as many pieces as its length and its time want, each with its share of the time."""
@@ -238,7 +255,8 @@ class _Setting:
                 continue
             waiting.remove(partner)
             span = Span(piece.span.start, max(piece.span.end, partner.span.end))
-            out.append(Cue(span, tuple(DASH + self.space_join(both.words) for both in (piece, partner))))
+            rows = sorted((piece, partner), key=lambda piece: piece.line)  # whoever began first stays in the upper row
+            out.append(Cue(span, tuple(DASH + self.space_join(row.words) for row in rows)))
         return out
 
     def space_join(self, words: Sequence[str]) -> str:
@@ -312,14 +330,23 @@ class _Setting:
         at = min(breaks, key=cost)
         return self.space_join(words[:at]), self.space_join(words[at:])
 
+    def _name(self, words: Sequence[str], at: int) -> bool:
+        """Whether the words around a break are a name and a surname: both have capitals, and no sentence begins there.
+
+        Where every noun has one, as in German, it tells nothing.
+        """
+        if not self.names or at < 2 or words[at - 2][-1] in ".!?…":
+            return False
+        return words[at - 1][:1].isupper() and words[at][:1].isupper()
+
     def _break_cost(self, words: Sequence[str], at: int) -> float:
-        """How badly a break before word `at` reads: 0 at the end of a sentence, 1 after an article."""
+        """How badly a break before word `at` reads: 0 at a sentence's end, 1 after an article or within a name."""
         before, after = words[at - 1], words[at].strip("¿¡\"'«“(").lower()
         if before[-1] in ".!?…。！？":
             return 0.0
         if before[-1] in ",;:、，；：":
             return 0.1
-        if before.lower() in self.articles or before.lower() in self.leading:
+        if before.lower() in self.joined or self._name(words, at):
             return 1.0
         return 0.2 if after in self.leading else 0.5
 
@@ -339,9 +366,9 @@ def _laid_out(shown: list[Cue], length: int, setting: _Setting) -> tuple[Cue, ..
     out: list[Cue] = []
     for number, (cue, start) in enumerate(zip(shown, starts, strict=True)):
         last = number + 1 == len(shown)
-        room = (length if last else starts[number + 1] - min(setting.gap, least // 2)) - start
+        room = (length if last else starts[number + 1] - min(2 * setting.frame, least // 2)) - start
         wanted = max(cue.span.end - start, SHORTEST)
         readable = round(sum(map(len, cue.rows)) / setting.speed * RATE)
-        wanted = max(wanted, min(readable, wanted + LINGER))
+        wanted = max(wanted, min(readable, wanted + LINGER_FRAMES * setting.frame))
         out.append(replace(cue, span=Span(start, start + max(1, min(wanted, LONGEST, room)))))
     return tuple(out)

@@ -205,6 +205,15 @@ def test_a_picture_that_no_player_plays_is_refused(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_picture_whose_beginning_is_hidden_is_refused(
+    click_video: Make, make_media: Make, publish: Callable[..., Package]
+) -> None:
+    """What somebody cut away by an edit list would be seen again in HLS, which has none: the message names it."""
+    whole = click_video("l.mp4")
+    with pytest.raises(MediaError, match=r"an edit list hides the picture's first 0\.7\d s"):
+        publish(make_media("cut.mp4", "-ss", "0.72", "-i", str(whole), "-map", "0", "-c", "copy"))
+
+
 def test_the_master_never_names_what_is_not_whole(
     click_video: Make, publish: Callable[..., Package], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

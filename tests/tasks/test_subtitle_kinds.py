@@ -60,12 +60,12 @@ def test_sdh_names_nobody_where_one_speaks_throughout() -> None:
 
 @pytest.mark.parametrize(("language", "seconds"), [("es", 12 / 17), ("ko", 12 / 12), ("zh", 12 / 9), ("ja", 12 / 4)])
 def test_each_language_has_its_reading_speed(language: str, seconds: float) -> None:
-    """A cue of twelve characters stands until it is read, half a second longer than the voice at most."""
+    """A cue of twelve characters stands until it is read, twelve frames longer than the voice at most."""
     text = "字" * 12 if language != "es" else "doce letras."
     script = Script("en", (Utterance("1", "A", Span.of_seconds(1, 1.9), "", (), 1.0),))
     timeline = Timeline(language, samples(20), (Placement("1", Span.of_seconds(1, 1.9), 1.0),))
     (cue,) = cues(script, Lines(language, (Line("1", text),)), timeline)
-    assert cue.span.length == samples(max(0.9, min(seconds, 1.4)))
+    assert cue.span.length == samples(max(0.9, min(seconds, 1.38)))
     assert too_fast((cue,), language) == (seconds > 1.5)
 
 

@@ -61,6 +61,25 @@ def test_emphasis_is_heard_and_not_shown_as_markup() -> None:
     assert to_vtt(found).endswith("\nSi a &lt; b, muy bien.\n\n")
 
 
+def test_a_row_ends_neither_within_a_name_nor_before_a_verb_and_its_helper() -> None:
+    """Name and surname, auxiliary and participle, pronoun and verb stay together where another break is as balanced."""
+    (name,) = subtitles((1.0, 5.0, "Esta sustancia la descubrió Marie Curie, premio Nobel."))
+    assert name.rows == ("Esta sustancia la descubrió", "Marie Curie, premio Nobel.")
+    (verb,) = subtitles((1.0, 5.0, "Nadie que viva en la costa ha visto nunca nada semejante."))
+    assert not verb.rows[0].endswith(" ha")
+
+
+def test_a_shared_cue_keeps_everybody_in_their_row() -> None:
+    """The disclosure that joins the first line stands above it from beginning to end, however many cues it takes."""
+    said = "Las voces de este doblaje son sintéticas y no son de nadie."
+    found = subtitles(
+        (0.2, 6.0, "Bienvenidos a la segunda lección de este curso de biología, que es larga."), disclosure=said
+    )
+    shared = [cue.rows for cue in found if len(cue.rows) == 2 and cue.rows[0].startswith("- ")]
+    assert len(shared) >= 2
+    assert " ".join(rows[0].removeprefix("- ") for rows in shared) == said
+
+
 def test_an_arrow_in_the_text_is_no_time_line() -> None:
     """A text that holds `-->` does not break the file."""
     assert "\nDe A → B\n" in to_srt(subtitles((1.0, 3.0, "De A --> B")))

@@ -97,14 +97,22 @@ class LineVoice(Part):
     reason: str | None = Field(None, exclude_if=_absent, description="why this voice and not the person's own")
     engine: str
     name: str = Field(description="the engine's own name of the voice")
-    seed: int | None = Field(None, exclude_if=_absent)
+    seed: int | None = Field(None, exclude_if=_absent, description="by which the engine drew the take, where it draws")
     similarity: float | None = Field(None, exclude_if=_absent)
+    use: str | None = Field(
+        None,
+        exclude_if=_absent,
+        description="how the engine uses what it learned of the person, where it has a choice, and why",
+    )
 
 
 class LineTake(Part):
     default_seconds: float = Field(description="at the engine's normal rate")
     engine_rate: float
     natural_seconds: float = Field(description="as handed to placement: engine rate applied, pauses edited")
+    choice: str | None = Field(
+        None, exclude_if=_absent, description="why this take, where there were several to choose from"
+    )
 
 
 class Placed(Part):

@@ -130,6 +130,8 @@ class Voice:
     """The engine's pitch setting, 0 to 99; 50 is the voice's own."""
     seed: int | None = None
     similarity: float | None = None
+    use: str | None = None
+    """How the engine uses what it learned of the person where it has a choice, and why."""
 
 
 @dataclass(frozen=True, slots=True)

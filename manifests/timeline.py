@@ -26,6 +26,8 @@ class Take:
     voice: Voice
     energy: float = 0.0
     """dB by which the line is to be louder than its source. Takes are all at one level."""
+    choice: str | None = None
+    """Why this take, where there were several to choose from."""
     beyond: tuple[str, ...] = ()
     """What the manifest asks of the line and its voice cannot do, such as a `tone` of a stock voice."""
 

@@ -10,17 +10,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from manifests.engines import chosen
 from manifests.errors import ConsentRefused, EngineUnavailable, InputError, StageFailed
 from manifests.model import Job, Speakers
 from manifests.rules import STOCK
-from manifests.script import Casting, Diarization, Script, Voice, dump, load
-from tasks import enrolled_voice, own_voice
-from tasks.engines import espeak
+from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
+from tasks import own_voice
+from tasks.engines import catalogue
+from tasks.engines.protocols import Hearing, Voicing
 from tasks.identity import EVERYONE, Identity, Named, identify
+from tasks.reference import Reference
 from tasks.speech_file import read
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.stock_voices import stock_voices
@@ -63,6 +66,20 @@ class Params:
     """Person to the id of their consent."""
     registry: str = ""
     """Digest of what the registry says of these consents: a revocation makes another key."""
+    voicing: Voicing | None = None
+    """The engine that was chosen; None for espeak-ng."""
+
+    @property
+    def wanted(self) -> Voicing:
+        """What the chosen engine is asked for."""
+        return self.voicing or Voicing(self.language, "espeak-ng")
+
+    @property
+    def cloning(self) -> Voicing:
+        """What the engine is asked for that speaks in people's own voices."""
+        wanted = self.wanted
+        cloner = catalogue.synthesizer(wanted.engine).cloner
+        return wanted if cloner == wanted.engine else Voicing(wanted.language, cloner, hearing=wanted.hearing)
 
     def grant(self, person: str, registry: Registry) -> Grant:
         """The registry's yes to this use of a person's voice. Raises ConsentRefused."""
@@ -78,6 +95,7 @@ class Params:
             course=self.course,
             purpose=self.purpose,
             commercial=self.commercial,
+            third_party=catalogue.synthesizer(self.cloning.engine).third_party(self.cloning),
             require_statement=self.require_statement,
         )
 
@@ -112,7 +130,21 @@ def cast(
             own |= dict.fromkeys(labels, voice)
     others = [speaker for speaker in diarization.speakers if speaker.label not in own]
     told = {label: reason or "" for label, reason in reasons.items()}
-    return Casting(params.language, own | stock_voices(params.language, others, told))
+    return Casting(params.language, own | _stock(others, told, params.wanted))
+
+
+def _stock(speakers: Sequence[Speaker], reasons: Mapping[str, str], wanted: Voicing) -> dict[str, Voice]:
+    """Voices that belong to nobody: the chosen engine's own, else espeak-ng's, and the record says so."""
+    engine = catalogue.synthesizer(wanted.engine)
+    found = engine.cast(speakers, reasons, wanted)
+    if found or not speakers:
+        return found
+    instead = f"{engine.name} has no voice that belongs to nobody, espeak-ng's speaks"
+    return stock_voices(wanted.language, speakers, {label: _joined(why, instead) for label, why in reasons.items()})
+
+
+def _joined(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
 
 
 def _reason(identity: Identity, params: Params, registry: Registry) -> str | None:
@@ -160,7 +192,28 @@ def params(job: Job) -> Params:
         gathered={name: _lessons(each) for name, each in enrolled.items() if each.gathered},
         consents=dict(sorted(consents.items())),
         registry=registry.state_digest(sorted(asked)) if asked else "",
+        voicing=wanted(job),
     )
+
+
+def wanted(job: Job) -> Voicing:
+    """What the engine that the course chose is asked for."""
+    choice = chosen(job.course, "synthesize")
+    asked = Voicing(job.language or "", choice.name, choice.model, dict(choice.options))
+    cloner = catalogue.synthesizer(choice.name).cloner
+    draws = catalogue.synthesizer(choice.name).seeded or (cloner and catalogue.synthesizer(cloner).seeded)
+    return replace(asked, hearing=_hearing(job)) if draws else asked
+
+
+def _hearing(job: Job) -> Hearing | None:
+    """Who can hear whether a take says its text: the course's recognizer, where it understands the target language."""
+    choice = chosen(job.course, "transcribe")
+    asked = Hearing(job.language or "", choice.name, choice.model, options=dict(choice.options))
+    try:
+        catalogue.transcriber(choice.name).check(asked)
+    except (EngineUnavailable, InputError):
+        return None
+    return asked
 
 
 def terms(job: Job) -> Params | None:
@@ -190,6 +243,7 @@ def unspoken(job: Job) -> dict[str, str]:
         commercial=course.commercial,
         require_statement=course.require_statement,
         consents={name: consent for name, consent in people.items() if consent is not None},
+        voicing=wanted(job),
     )
     reasons: dict[str, str] = {}
     for person in people:
@@ -257,8 +311,8 @@ def check(job: Job) -> None:
 
     Where speakers are told by voice, anybody among the people may speak, so everybody's consent is required then.
     """
-    if espeak.voice_of(job.language or "") is None:
-        stock_voices(job.language or "", (), {})
+    asked = wanted(job)
+    catalogue.synthesizer(asked.engine).check(asked)
     if job.course.require_consent:
         values, registry = params(job), Registry.default()
         _, by_voice = named_people(job)
@@ -291,15 +345,20 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     def learn(person: str, labels: frozenset[str]) -> Voice:
         grant = params.grant(person, registry)
         workspaces.note(registry.root, bench.store.root.parent, person=person, consent=grant.consent)
-        still = lambda: registry.renew(grant)  # noqa: E731  (learning takes a minute; what it made is not kept without)
-        enrolment = enrolled.get(person)
-        name = enrolled_voice.learned(voices, enrolment, params.language, bench, still) if enrolment else None
-        trained_from[person] = "enrolment" if name else "lesson"
-        if name is None:
-            clips = own_voice.clips(script, labels, inputs["split/programme.flac"])
-            _sound(registry, grant.consent, clips, bench)
-            name = own_voice.learned(person, clips, script.language, params.language, bench, still)
-        return Voice(kind="clone", engine=own_voice.ENGINE, name=name, person=person, consent=grant.consent)
+        engine = catalogue.synthesizer(params.cloning.engine)
+        from_lesson = _from_lesson(person, labels, script, inputs["split/programme.flac"], registry, grant, bench)
+        for where, reference in (("enrolment", _from_enrolment(voices, enrolled.get(person))), ("lesson", from_lesson)):
+            if reference is None:
+                continue
+            trained_from[person] = where
+            try:
+                name, use = engine.learn(reference, params.cloning, grant, registry, bench)
+            except (InputError, EngineUnavailable):
+                if where == "lesson":
+                    raise
+            else:
+                return Voice("clone", engine.name, name, person, grant.consent, use=use)
+        raise InputError("there is nothing to learn the voice from")
 
     casting = cast(found, who, params, registry, learn)
     own = {voice for voice in casting.voices.values() if voice.kind == "clone"}
@@ -309,6 +368,40 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         people=frozenset(voice.person or "" for voice in own),
         notes={"trained_from": trained_from} if trained_from else {},
     )
+
+
+def _from_enrolment(voices: Enrolments, enrolment: Enrolment | None) -> Reference | None:
+    """What a person was enrolled with; None for whoever is not enrolled."""
+    if enrolment is None:
+        return None
+    person = enrolment.person
+
+    def clips() -> Sequence[Clip]:
+        from voiceclone.cloner.training import Clip
+
+        return [Clip(each.samples, each.rate, each.text) for each in voices.recordings(person)]
+
+    return Reference(person, enrolment.language, clips, lambda: voices.voice_print(person), (voices, enrolment))
+
+
+def _from_lesson(
+    person: str,
+    labels: frozenset[str],
+    script: Script,
+    programme: Path,
+    registry: Registry,
+    grant: Grant,
+    bench: Workbench,
+) -> Reference:
+    """What a person says in the lesson; asked for, it is heard whether that is one voice, and the right one."""
+
+    @cache
+    def clips() -> Sequence[Clip]:
+        found = own_voice.clips(script, labels, programme)
+        _sound(registry, grant.consent, found, bench)
+        return found
+
+    return Reference(person, script.language, clips, lambda: own_voice.print_of(clips()))
 
 
 def _sound(registry: Registry, consent: str, clips: Sequence[Clip], bench: Workbench) -> None:
@@ -334,6 +427,12 @@ def _unchanged(voices: Enrolments, person: str, digest: str) -> Enrolment:
     return enrolment
 
 
+def engine(job: Job) -> Engine:
+    """Who speaks."""
+    asked = wanted(job)
+    return catalogue.synthesizer(asked.engine).identity(asked)
+
+
 STAGE = Stage(
     name="clone",
     version=4,
@@ -342,7 +441,7 @@ STAGE = Stage(
     makes=("casting.json",),
     params=params,
     run=run,
-    engine=lambda job: Engine("espeak-ng", espeak.version()),
+    engine=engine,
     check=check,
     changed=changed,
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.errors import EngineUnavailable, InputError
+from manifests.errors import InputError
 from manifests.script import Diarization, Speaker, Turn
 from manifests.spans import RATE, Span, merged
 from tasks import own_voice
@@ -25,20 +25,17 @@ _LABEL = "SPEAKER_00"
 
 def learned(
     voices: Enrolments, enrolment: Enrolment, target: str, bench: Workbench, still: Callable[[], object]
-) -> str | None:
-    """Name of the store object that holds the voice; None where no voice can be trained from the enrolment.
+) -> str:
+    """Name of the store object that holds the voice.
 
-    `still` raises where the person no longer agrees. Raises StoreError where the enrolment cannot be relied on.
+    `still` raises where the person no longer agrees. Raises as `trained` does.
     """
     key = digest({"version": own_voice.VERSION, "enrolment": enrolment.digest, "languages": target})
 
     def make(folder: Path) -> Path:
         return Path(shutil.copyfile(trained(voices, enrolment, target, bench.cores, still), folder / "v.safetensors"))
 
-    try:
-        name = bench.store.made("voice", key, make, people=(enrolment.person,)).name
-    except (InputError, EngineUnavailable):
-        return None
+    name = bench.store.made("voice", key, make, people=(enrolment.person,)).name
     own_voice.keep_print(name, enrolment.person, lambda: voices.voice_print(enrolment.person), bench)
     return name
 

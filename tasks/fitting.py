@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 
@@ -26,7 +25,7 @@ from tasks.choice import Candidates, choose
 from tasks.engines import espeak
 from tasks.engines.espeak import Reading
 from tasks.place import Limits, Placed, tried
-from tasks.speaking import How, Order, likeness, speak, with_pauses
+from tasks.speaking import How, Order, Sound, beyond, likeness, obeys, speak, with_pauses
 from tasks.speech_length import Pace, estimated
 from tasks.stage import Workbench
 
@@ -72,13 +71,15 @@ class Spoken:
     how: How
     bench: Workbench
     voices: Mapping[str, Voice]
-    sounds: dict[tuple[str, str, float], tuple[Path, int] | None] = field(
-        default_factory=dict[tuple[str, str, float], "tuple[Path, int] | None"]
+    rooms: Mapping[str, float] = field(default_factory=dict[str, float])
+    """Seconds of each line's source."""
+    sounds: dict[tuple[str, str, float], tuple[Sound, int] | None] = field(
+        default_factory=dict[tuple[str, str, float], "tuple[Sound, int] | None"]
     )
 
     def reader(self, voice: Voice) -> str | None:
         """The voice of espeak-ng that reads as this voice does; None where it has none."""
-        return voice.name.partition("+")[0] if voice.kind == "stock" else espeak.voice_of(self.how.language)
+        return voice.name.partition("+")[0] if voice.engine == "espeak-ng" else espeak.voice_of(self.how.language)
 
     def say(self, lines: Iterable[tuple[Line, float]], total: int = 0) -> None:
         """Say lines, each at its rate, but for those that were said; tell the workbench of so many lines in all."""
@@ -86,12 +87,12 @@ class Spoken:
 
         missing = {(line.id, line.text, rate): line for line, rate in lines}
         orders = [
-            Order(line, self.voices[line.id], rate)
+            Order(line, self.voices[line.id], rate, self.rooms.get(line.id))
             for (_, text, rate), line in missing.items()
             if (line.id, text, rate) not in self.sounds
         ]
         for order, sound in speak(orders, self.how, self.bench):
-            length = soundfile.info(sound).frames if sound else 0
+            length = soundfile.info(sound.path).frames if sound else 0
             self.sounds[order.line.id, order.line.text, order.rate] = (sound, length) if sound else None
             if total:
                 self.bench.tell(min(1.0, len({line for line, _, _ in self.sounds}) / total))
@@ -108,15 +109,17 @@ class Spoken:
         said, normal = self.sounds[line.id, line.text, rate], self.sounds[line.id, line.text, 1.0]
         if said is None or normal is None:
             return None
-        voice, (sound, length) = self.voices[line.id], said
+        voice, (made, length) = self.voices[line.id], said
+        sound = made.path
         engine_rate = 1.0 if rate == 1 else normal[1] / length
         if longer:
             sound = with_pauses(sound, longer, voice, self.bench)
             length = soundfile.info(sound).frames
         refined = self.how.refinement(line, voice)
-        beyond = () if voice.kind == "clone" else tuple(name for name in ("pauses", "tone") if name in refined)
-        energy = float(refined.get("energy", 0.0))
-        return Take(line.id, sound.name, length, normal[1], engine_rate, voice, energy=energy, beyond=beyond)
+        energy, voice = float(refined.get("energy", 0.0)), replace(voice, seed=made.seed)
+        return Take(
+            line.id, sound.name, length, normal[1], engine_rate, voice, energy, made.why, beyond(refined, voice)
+        )
 
 
 def fitted(lines: Sequence[Line], talk: Talk, how: How, bench: Workbench) -> tuple[list[Line], list[Take]]:
@@ -124,7 +127,8 @@ def fitted(lines: Sequence[Line], talk: Talk, how: How, bench: Workbench) -> tup
 
     Raises what `speaking.speak` does.
     """
-    spoken = Spoken(how, bench, talk.voices)
+    rooms = {utterance.id: utterance.span.length_s for utterance in talk.script.utterances}
+    spoken = Spoken(how, bench, talk.voices, rooms)
     chosen, placed = _worded(lines, talk, spoken)
     return chosen, _timed(chosen, placed, talk, spoken)
 
@@ -337,6 +341,7 @@ def _timed(lines: Sequence[Line], placed: Placed, talk: Talk, spoken: Spoken) ->
     rates = {
         placement.line: _rate(by_line[placement.line].spoken_length / placement.span.length, talk.limits)
         for placement in placed.timeline.placements
+        if obeys(by_line[placement.line].voice, "rate")
     }
     fast = [(line, rates[line.id]) for line in lines if rates.get(line.id, 1.0) != 1]
     spoken.say(fast)

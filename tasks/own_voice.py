@@ -5,21 +5,23 @@ The trained voice and every take in it are store objects that carry the person's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from manifests.errors import InputError
 from manifests.script import Script
 from manifests.spans import samples
-from tasks import take_sound
+from tasks.kept_takes import Wish, kept
 from tasks.stage import Workbench, digest
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.engine import Saying
     from voiceclone.cloner.training import Clip
+    from voiceclone.engine import CloningEngine
     from voiceclone.grant import Grant
     from voiceclone.registry import Registry
+    from voiceclone.saying import Said, Saying
     from voiceclone.voiceprint import Print
 
 ENGINE = "adaptive"
@@ -95,7 +97,7 @@ def learned(
         return path
 
     name = bench.store.made("voice", key, make, people=(person,)).name
-    keep_print(name, person, lambda: _print(heard), bench)
+    keep_print(name, person, lambda: print_of(heard), bench)
     return name
 
 
@@ -133,7 +135,7 @@ def similarity(take: Path, voice: str, bench: Workbench) -> float | None:
         return None
 
 
-def _print(heard: Sequence[Clip]) -> Print:
+def print_of(heard: Sequence[Clip]) -> Print:
     """The mean of the clips' voices, without the stretches that sound like somebody else."""
     import numpy as np
 
@@ -145,46 +147,14 @@ def _print(heard: Sequence[Clip]) -> Print:
     return voiceprint.centroid(np.delete(prints, quality.strangers(prints), axis=0))
 
 
-def take_key(text: str, voice: str, refinement: Mapping[str, object]) -> str:
-    """Under which a take in a learned voice is kept."""
-    return digest({"version": VERSION, "text": text, "voice": voice, "refinement": dict(refinement)})
-
-
 def spoken(
-    texts: Sequence[str],
-    voice: str,
-    grant: Grant,
-    registry: Registry,
-    refinements: Sequence[Mapping[str, object]],
-    bench: Workbench,
-) -> Iterator[Path]:
-    """A take for each text, refined as asked, in order, as they are made or found.
+    wishes: Sequence[Wish], cloner: CloningEngine[Saying, Said], grant: Grant, registry: Registry, bench: Workbench
+) -> Iterator[Path | None]:
+    """A take for each wish in a person's voice, in order, as they are made or found.
 
     The registry is asked before every batch. Raises ConsentRefused as soon as the grant no longer holds: what is made
     then is not kept.
     """
-    from voiceclone.cloner.engine import AdaptiveCloner, Saying
-    from voiceclone.cloner.refinement import Refinement
-    from voiceclone.cloner.voice import TrainedVoice
-
     grant = registry.renew(grant)  # it may have been made long ago: everything is asked again
-    keys = [take_key(text, voice, how) for text, how in zip(texts, refinements, strict=True)]
-    standing = [bench.store.committed("take", key) for key in keys]
-    missing: list[Saying] = [
-        Saying(text, Refinement(**how))  # pyright: ignore[reportArgumentType]  (the manifest's model checked the values)
-        for text, how, found in zip(texts, refinements, standing, strict=True)
-        if found is None
-    ]
-    with AdaptiveCloner(registry, lambda person, language: TrainedVoice.load(bench.store.get(voice))) as engine:
-        said = engine.synthesize(grant, missing, person=grant.person, language=grant.language)
-        for key, found in zip(keys, standing, strict=True):
-            if found is not None:
-                yield bench.store.get(found.outputs["it"])
-                continue
-            take = next(said)
-            yield bench.store.made(
-                "take",
-                key,
-                lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
-                people=(grant.person,),
-            )
+    say = partial(cloner.synthesize, grant, person=grant.person, language=grant.language)
+    yield from kept(wishes, say, bench, people=(grant.person,))

@@ -78,6 +78,7 @@ def _voice(voice: Voice) -> LineVoice:
         name=voice.name,
         seed=voice.seed,
         similarity=voice.similarity,
+        use=voice.use,
     )
 
 
@@ -86,4 +87,5 @@ def _take(take: Take) -> LineTake:
         default_seconds=seconds(take.default_length),
         engine_rate=take.engine_rate,
         natural_seconds=seconds(take.length),
+        choice=take.choice,
     )

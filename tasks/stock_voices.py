@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from manifests.errors import EngineUnavailable
 from manifests.script import Speaker, Voice
 from tasks.engines import espeak
 
@@ -21,11 +20,7 @@ _UNMEASURED_HZ = float(espeak.STOCK["m3"])
 
 def stock_voices(language: str, speakers: Sequence[Speaker], reasons: Mapping[str, str]) -> dict[str, Voice]:
     """Voices that belong to nobody: low for a low speaker, another one for each, near each speaker's own pitch."""
-    base = espeak.voice_of(language)
-    if base is None:
-        raise EngineUnavailable(
-            f"espeak-ng has no voice for {language}.", remedy=f"It has: {', '.join(espeak.languages())}."
-        )
+    base = espeak.base_of(language)
     stands_in = base.split("-")[0] != language.split("-", maxsplit=1)[0]
     voices: dict[str, Voice] = {}
     used: dict[str, int] = {}

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from manifests import emphasis
-from manifests.errors import InputError
+from manifests.errors import EngineUnavailable, InputError
 from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
 from manifests.timeline import Takes
 from tasks import clone
-from tasks.engines import espeak
+from tasks.engines import catalogue
 from tasks.fitting import Talk, fitted
 from tasks.media import Media
 from tasks.place import Limits
 from tasks.scenes import Scenes
 from tasks.speaking import How
-from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.stage import Made, Stage, Workbench
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +69,21 @@ def params(job: Job) -> Params:
         if terms is not None and name in terms.consents
     }
     lines = {name: how.model_dump(exclude_none=True) for name, how in sorted(job.lesson.refine.items())}
-    how = How(job.language or "", terms=terms, refinements=refined, lines=lines)
+    how = How(job.language or "", clone.wanted(job), terms, refined, lines)
     return Params(how, Limits(soft_max=job.course.timing.soft_max, hard_max=job.course.timing.hard_max))
+
+
+def check(job: Job) -> None:
+    """Raises EngineUnavailable where the engine cannot speak the language here, or not for a course that is sold."""
+    asked = clone.wanted(job)
+    engine = catalogue.synthesizer(asked.engine)
+    engine.check(asked)
+    if job.course.commercial and not engine.commercial(asked):
+        raise EngineUnavailable(
+            f"the course is `commercial: true`, and the engine {asked.engine} may not be used for that"
+            f" (its weights: {engine.weights_licence}).",
+            remedy="Choose another engine under `engines: {synthesize: …}`.",
+        )
 
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
@@ -95,7 +108,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="synthesize",
-    version=4,
+    version=5,
     scope="target",
     needs=(
         "split/media.json",
@@ -107,5 +120,6 @@ STAGE = Stage(
     makes=("lines.json", "takes.json"),
     params=params,
     run=run,
-    engine=lambda job: Engine("espeak-ng", espeak.version()),
+    engine=clone.engine,
+    check=check,
 )

@@ -12,7 +12,8 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextvars import ContextVar
 from functools import wraps
 from itertools import islice
-from typing import Any, Generic, TypeVar, cast, final
+from types import TracebackType
+from typing import Any, Generic, Self, TypeVar, cast, final
 
 from manifests.errors import ConsentRefused
 from voiceclone.grant import Grant
@@ -61,6 +62,14 @@ def _gated(making: Callable[..., Any]) -> Callable[..., Any]:
     return gated
 
 
+def _given_to(third_party: str | None, grant: Grant) -> None:
+    if third_party is not None and grant.use.third_party != third_party:
+        raise ConsentRefused(
+            f"the grant for {grant.consent} does not let {third_party} have the voice",
+            remedy="Ask the registry for a grant that names them as the third party.",
+        )
+
+
 class CloningEngine(Generic[Request, Take], metaclass=_Gated):
     """Base of the engines that speak in people's voices.
 
@@ -70,8 +79,22 @@ class CloningEngine(Generic[Request, Take], metaclass=_Gated):
     batch_size = 8
     """Requests that are made between two questions to the registry."""
 
+    third_party: str | None = None
+    """Whom the voice is given to, where it leaves the controller's machines: the grant must name them."""
+
     def __init__(self, registry: Registry) -> None:
         self.__registry = registry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End whatever the engine holds open."""
 
     @final
     def synthesize(self, grant: Grant, requests: Iterable[Request], *, person: str, language: str) -> Iterator[Take]:
@@ -81,12 +104,14 @@ class CloningEngine(Generic[Request, Take], metaclass=_Gated):
         batches once it no longer does; takes of the batch at hand are then not handed out.
         """
         self.__registry.check(grant, person=person, language=language)
+        _given_to(self.third_party, grant)
         return self._batches(grant, iter(requests))
 
     def _batches(self, grant: Grant, requests: Iterator[Request]) -> Generator[Take]:
         use = grant.use
         while batch := tuple(islice(requests, self.batch_size)):
             grant = self.__registry.renew(grant)
+            _given_to(self.third_party, grant)
             token = _admitted.set(self)
             try:
                 takes = tuple(self._synthesize(use.person, use.language, batch))

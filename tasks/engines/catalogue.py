@@ -13,7 +13,7 @@ from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Stage
 from tasks.engines.models import Model
-from tasks.engines.protocols import Diarizer, Transcriber, Translator
+from tasks.engines.protocols import Diarizer, Synthesizer, Transcriber, Translator
 
 
 def diarizer(name: str) -> Diarizer:
@@ -27,6 +27,10 @@ def transcriber(name: str) -> Transcriber:
 
 def translator(name: str) -> Translator:
     return cast("Translator", _engine("translate", name))
+
+
+def synthesizer(name: str) -> Synthesizer:
+    return cast("Synthesizer", _engine("synthesize", name))
 
 
 def needs(stage: Stage, name: str, wanted: Any) -> tuple[Model, ...]:

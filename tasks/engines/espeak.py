@@ -9,14 +9,28 @@ import html
 import math
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from manifests import emphasis
-from manifests.errors import EngineUnavailable, StageFailed
+from manifests.errors import ConsentRefused, DubError, EngineUnavailable, InputError, StageFailed
+from manifests.script import Speaker, Voice
 from tasks import take_sound
+from tasks.engines.protocols import Control, Voicing
+from tasks.stage import Engine, Workbench
+
+if TYPE_CHECKING:
+    from tasks.reference import Reference
+    from voiceclone.grant import Grant
+    from voiceclone.registry import Registry
+    from voiceclone.saying import Said, Saying
 
 NORMAL_WPM = 165
 """The engine's normal rate: it then reads a page of 238 syllables in 46.5 s, where a Spanish narrator took 46.7 s,
@@ -98,6 +112,14 @@ def voice_of(language: str) -> str | None:
     return next((voice for voice in candidates if voice in there), None)
 
 
+def base_of(language: str) -> str:
+    """espeak-ng's voice for a BCP-47 tag. Raises EngineUnavailable where there is none."""
+    base = voice_of(language)
+    if base is None:
+        raise EngineUnavailable(f"espeak-ng has no voice for {language}.", remedy=f"It has: {', '.join(languages())}.")
+    return base
+
+
 def pitch_setting(variant: str, hz: float | None) -> int:
     """The pitch setting at which a variant speaks near a fundamental frequency, within what still sounds whole."""
     if hz is None:
@@ -161,13 +183,19 @@ def _reading(rows: str) -> Reading:
 
 
 def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM) -> Path:
-    """Write a text as speech, as `take_sound.write` leaves it; words in `<em>` with emphasis.
+    """Write a text as speech, as `take_sound.write` leaves it. Raises as `sound` does, and Silent for no sound."""
+    samples, rate = sound(text, voice, pitch, wpm=wpm)
+    if not samples.any():
+        raise Silent(f"espeak-ng gave no sound for {text[:60]!r}.")
+    return take_sound.write(samples, rate, to)
 
-    Raises InputError for `<em>` that do not pair up, EngineUnavailable without espeak-ng or the voice, Silent where it
-    gives no sound, StageFailed where it breaks.
+
+def sound(text: str, voice: str, pitch: int, *, wpm: int = NORMAL_WPM) -> tuple[NDArray[np.float32], int]:
+    """A text as mono samples within ±1, and their rate; words in `<em>` with emphasis; no sound for signs alone.
+
+    Raises InputError for `<em>` that do not pair up, EngineUnavailable without espeak-ng or the voice, StageFailed
+    where it breaks.
     """
-    import numpy as np
-
     base, _, variant = voice.partition("+")
     if base not in languages() or (variant and variant not in STOCK):
         # espeak-ng itself would read on in English, and not say so.
@@ -179,9 +207,7 @@ def speak(text: str, voice: str, pitch: int, to: Path, *, wpm: int = NORMAL_WPM)
     )
     # espeak-ng cannot know the length when it writes the header to a pipe, so only the sample rate is believed.
     rate, pressure = int.from_bytes(said[24:28], "little"), said[44 : len(said) // 2 * 2]
-    if not any(pressure):
-        raise Silent(f"espeak-ng gave no sound for {text[:60]!r}.")
-    return take_sound.write(np.frombuffer(pressure, dtype="<i2").astype(np.float32) / np.float32(32768), rate, to)
+    return np.frombuffer(pressure, dtype="<i2").astype(np.float32) / np.float32(32768), rate
 
 
 def _run(arguments: list[str], text: bytes, timeout_s: float = TIMEOUT_S) -> bytes:
@@ -197,6 +223,67 @@ def _run(arguments: list[str], text: bytes, timeout_s: float = TIMEOUT_S) -> byt
 
 
 class Espeak:
-    """The embedded synthesizer: stock voices, with nothing to download."""
+    """The embedded synthesizer: stock voices, with nothing to download; people's own are the adaptive cloner's."""
 
     name = "espeak-ng"
+    code_licence = "GPL-3.0-or-later, run as a process of its own"
+    weights_licence = "GPL-3.0-or-later"
+    cloner = "adaptive"
+    obeys: frozenset[Control] = frozenset({"rate", "pitch", "emphasis"})
+    seeded = False
+    sample_rate = 22_050
+
+    def check(self, wanted: Voicing) -> None:
+        if wanted.model or wanted.options:
+            raise InputError(
+                "the engine espeak-ng has no models and no options.", remedy="Write `engines: {synthesize: espeak-ng}`."
+            )
+        base_of(wanted.language)
+
+    def identity(self, wanted: Voicing) -> Engine:
+        return Engine(self.name, version())
+
+    def languages(self, wanted: Voicing) -> tuple[str, ...]:
+        return languages()
+
+    def commercial(self, wanted: Voicing) -> bool:
+        return True
+
+    def third_party(self, wanted: Voicing) -> None:
+        return None
+
+    def cast(self, speakers: Sequence[Speaker], reasons: Mapping[str, str], wanted: Voicing) -> dict[str, Voice]:
+        from tasks.stock_voices import stock_voices
+
+        return stock_voices(wanted.language, speakers, reasons)
+
+    def speak(self, sayings: Sequence[Saying], voice: Voice, wanted: Voicing, *, cores: int) -> Iterator[Said | None]:
+        """As many at once as there are cores."""
+        with ThreadPoolExecutor(max_workers=max(1, cores)) as pool:
+            futures = [pool.submit(_said, saying, voice) for saying in sayings]
+            try:
+                for future in futures:
+                    yield future.result()
+            except BaseException:
+                pool.shutdown(cancel_futures=True)
+                raise
+
+    def learn(
+        self, reference: Reference, wanted: Voicing, grant: Grant, registry: Registry, bench: Workbench
+    ) -> NoReturn:
+        raise InputError("espeak-ng has no voice but its own")
+
+    def speaker(self, voice: Voice, wanted: Voicing, registry: Registry, bench: Workbench) -> NoReturn:
+        raise ConsentRefused("espeak-ng speaks in nobody's voice")
+
+
+def _said(saying: Saying, voice: Voice) -> Said | None:
+    from voiceclone.saying import Said
+
+    how = saying.refinement
+    pitch = raised(voice.pitch, how.pitch) if how.pitch else voice.pitch
+    try:
+        samples, rate = sound(saying.text, voice.name, pitch, wpm=round(NORMAL_WPM * how.pace * saying.rate))
+    except DubError as error:
+        raise error.about(line=saying.line) from error.__cause__
+    return Said(samples, rate) if samples.any() else None

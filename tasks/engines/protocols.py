@@ -6,18 +6,25 @@ and who it is for the stage's key (`identity`). One that needs weights is a `Wei
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests.script import Word
+from manifests.script import Speaker, Voice, Word
 from manifests.spans import Span
 from tasks.engines.models import Model
-from tasks.stage import Engine
+from tasks.stage import Engine, Workbench
+
+if TYPE_CHECKING:
+    from tasks.reference import Reference
+    from voiceclone.engine import CloningEngine
+    from voiceclone.grant import Grant
+    from voiceclone.registry import Registry
+    from voiceclone.saying import Said, Saying
 
 Options = Mapping[str, str | int | float | bool]
 """What the manifest says under `options` of an engine; each engine names those that it does not know."""
@@ -187,4 +194,80 @@ class Translator(Protocol):
         self, texts: Sequence[str], wanted: Translating, *, cores: int, tell: Callable[[float], None]
     ) -> list[Translated]:
         """One translation a text, in order; the texts are the lesson's, so neighbours are context."""
+        ...
+
+
+Control = Literal["rate", "pitch", "pauses", "tone", "emphasis"]
+"""What a voice may be asked for; an engine that does not obey leaves it to the stretch, or the record says so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Voicing:
+    """What a synthesizer is to do."""
+
+    language: str
+    """BCP-47 tag of what is to be spoken."""
+    engine: str
+    model: str | None = None
+    options: dict[str, Any] = field(default_factory=dict[str, Any])
+    hearing: Hearing | None = None
+    """Who can hear whether a take says its text; None where nobody understands the language."""
+
+
+class Synthesizer(Protocol):
+    """Says lines: in voices that belong to nobody, and in the voice of a person who consents."""
+
+    name: str
+    code_licence: str
+    """SPDX, of what runs here."""
+    weights_licence: str
+    """SPDX, of what was trained; in words where that is the operator's, or a vendor's, to know."""
+    cloner: str
+    """The engine that speaks in people's own voices where this one is chosen: itself, or another; empty for none."""
+    obeys: frozenset[Control]
+    seeded: bool
+    """Whether another seed is another take."""
+    sample_rate: int
+    """Of what it makes, before it becomes a take."""
+
+    def check(self, wanted: Voicing) -> None:
+        """Raises EngineUnavailable where this machine lacks what it takes or it does not speak the language, InputError
+        for an option that is none."""
+        ...
+
+    def identity(self, wanted: Voicing) -> Engine: ...
+
+    def languages(self, wanted: Voicing) -> tuple[str, ...]:
+        """BCP-47 tags; a language covers its regions."""
+        ...
+
+    def commercial(self, wanted: Voicing) -> bool:
+        """Whether a course that is sold may use it."""
+        ...
+
+    def third_party(self, wanted: Voicing) -> str | None:
+        """Who gets to hear a person's voice, outside of the operator's own machines: their consent must name them."""
+        ...
+
+    def cast(self, speakers: Sequence[Speaker], reasons: Mapping[str, str], wanted: Voicing) -> dict[str, Voice]:
+        """A voice of its own, which belongs to nobody, for each speaker; none where it has none."""
+        ...
+
+    def speak(self, sayings: Sequence[Saying], voice: Voice, wanted: Voicing, *, cores: int) -> Iterator[Said | None]:
+        """One result a saying, in order, in a voice that `cast` gave; None for a text that it cannot say."""
+        ...
+
+    def learn(
+        self, reference: Reference, wanted: Voicing, grant: Grant, registry: Registry, bench: Workbench
+    ) -> tuple[str, str | None]:
+        """Name of the store object that holds a person's voice, and how it is used where there is a choice, and why.
+
+        Raises InputError where there is too little to learn from, ConsentRefused where the grant no longer holds.
+        """
+        ...
+
+    def speaker(
+        self, voice: Voice, wanted: Voicing, registry: Registry, bench: Workbench
+    ) -> CloningEngine[Saying, Said]:
+        """What speaks in a learned voice, behind a grant: the only way in which anybody's voice is used."""
         ...

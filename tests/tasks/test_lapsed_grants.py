@@ -14,12 +14,16 @@ import pytest
 from manifests.errors import ConsentRefused
 from manifests.store import Store
 from tasks import own_voice
+from tasks.kept_takes import Wish
 from tasks.stage import Workbench
 from voiceclone.application import Application
 from voiceclone.cloner import training
+from voiceclone.cloner.engine import AdaptiveCloner
 from voiceclone.cloner.training import Clip
+from voiceclone.cloner.voice import TrainedVoice
 from voiceclone.grant import LIFE_S, Clock, Grant
 from voiceclone.registry import Registry
+from voiceclone.saying import Saying
 
 TEXTS = ("uno", "dos")
 
@@ -82,8 +86,21 @@ def bench(tmp_path: Path) -> Workbench:
         return write
 
     for text in TEXTS:
-        store.made("take", own_voice.take_key(text, "voice", {}), written(text), people=("amara",))
+        store.made("take", text, written(text), people=("amara",))
     return Workbench(store, tmp_path, cores=1)
+
+
+def wishes(bench: Workbench) -> list[Wish]:
+    return [Wish(Saying(text), text, bench.store.committed("take", text)) for text in TEXTS]
+
+
+def engine(registry: Registry) -> AdaptiveCloner:
+    """One that has no voice: everything is in the store."""
+
+    def voice(person: str, language: str) -> TrainedVoice:
+        raise AssertionError
+
+    return AdaptiveCloner(registry, voice)
 
 
 def test_a_grant_that_lapsed_is_asked_for_again(registry: Registry, grant: Grant, bench: Workbench, time: Time) -> None:
@@ -91,8 +108,8 @@ def test_a_grant_that_lapsed_is_asked_for_again(registry: Registry, grant: Grant
     time.passed = LIFE_S * 3
     with pytest.raises(ConsentRefused, match="too old"):
         registry.check(grant, person="amara", language="es")
-    takes = own_voice.spoken(TEXTS, "voice", grant, registry, [{}] * len(TEXTS), bench)
-    assert [path.read_text() for path in takes] == list(TEXTS)
+    takes = own_voice.spoken(wishes(bench), engine(registry), grant, registry, bench)
+    assert [path.read_text() for path in takes if path] == list(TEXTS)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +127,7 @@ def test_asking_again_asks_everything_again(
     time.passed = LIFE_S * 3
     change(registry, time)
     with pytest.raises(ConsentRefused, match=why):
-        next(own_voice.spoken(TEXTS, "voice", grant, registry, [{}] * len(TEXTS), bench))
+        next(own_voice.spoken(wishes(bench), engine(registry), grant, registry, bench))
 
 
 def test_a_voice_is_not_kept_that_was_learned_over_a_revocation(

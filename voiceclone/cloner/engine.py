@@ -3,41 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
-
-import numpy as np
-from numpy.typing import NDArray
 
 from voiceclone.cloner.analysis import RATE
-from voiceclone.cloner.refinement import Refinement
 from voiceclone.cloner.speaking import speak
 from voiceclone.cloner.speech_source import SpeechSource
 from voiceclone.cloner.voice import TrainedVoice
 from voiceclone.engine import CloningEngine
 from voiceclone.registry import Registry
-
-
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """One line to say."""
-
-    text: str
-    refinement: Refinement = field(default_factory=Refinement)
-    rate: float = 1.0
-    """How much faster than normal."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Said:
-    """One line, said."""
-
-    audio: NDArray[np.float32]
-    """Mono, within ±1."""
-    rate: int
-    digest: str
-    """Of the voice that spoke."""
+from voiceclone.saying import Said, Saying
 
 
 class AdaptiveCloner(CloningEngine[Saying, Said]):
@@ -55,14 +28,6 @@ class AdaptiveCloner(CloningEngine[Saying, Said]):
         super().__init__(registry)
         self._voices = voices
         self._source = SpeechSource()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def close(self) -> None:
         """End the speech source's process."""

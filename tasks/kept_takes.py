@@ -1,0 +1,54 @@
+"""Takes that are kept: each in the store under everything it was made from, so that no sound is made twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from manifests.store import Commit
+from tasks import take_sound
+from tasks.stage import Workbench
+
+if TYPE_CHECKING:
+    from voiceclone.saying import Said, Saying
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """One take that is wanted."""
+
+    saying: Saying
+    key: str
+    kept: Commit | None
+    """The take as it was made before, where it was."""
+
+
+def kept(
+    wishes: Sequence[Wish],
+    make: Callable[[Sequence[Saying]], Iterator[Said | None]],
+    bench: Workbench,
+    people: tuple[str, ...] = (),
+) -> Iterator[Path | None]:
+    """A sound for each wish, in order, as they are made or found; None for a text that has no sound in its voice.
+
+    `make` says those that are missing, in order. `people` are whose voice it is: a revocation finds the takes by them.
+    """
+    missing = [wish.saying for wish in wishes if wish.kept is None]
+    said = make(missing) if missing else iter(())
+    for wish in wishes:
+        if wish.kept is not None:
+            yield bench.store.get(wish.kept.outputs["it"])
+            continue
+        take = next(said)
+        if take is None or take.silent:
+            yield None
+            continue
+        yield bench.store.made(
+            "take",
+            wish.key,
+            lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
+            people=people,
+            notes={"seed": wish.saying.seed},
+        )

@@ -102,7 +102,7 @@ def assemble(asked: Request) -> Record:
     with _scratch(asked.out) as scratch, ThreadPoolExecutor(3) as beside:
         clock = _Clock(asked.tell)
         with clock.stage("split"):
-            programme = scratch / "programme.w64"
+            programme = scratch / "programme.wav"
             decoded = beside.submit(decode_programme, asked.media, media, programme)
             digest = beside.submit(file_sha256, asked.media)
             looked_at = beside.submit(scenes_of, asked.media, media) if asked.anchored else None

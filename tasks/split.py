@@ -200,8 +200,8 @@ def programme_length(source: Path, media: Media) -> int:
 
 
 def decode_programme(source: Path, media: Media, to: Path) -> None:
-    """Write the programme's sound, as `programme.flac` is; as Wave64, which is written and read faster, where `to`
-    ends in `.w64`. Raises MediaError where it cannot be decoded, StoreError where the folder's disk is full."""
+    """Write the programme's sound, as `programme.flac` is; as RF64, which is written and read faster, where `to` ends
+    in `.wav`. Raises MediaError where it cannot be decoded, StoreError where the folder's disk is full."""
     import ffmpeg
 
     stream = media.dubbed
@@ -210,8 +210,9 @@ def decode_programme(source: Path, media: Media, to: Path) -> None:
         _lasting(_carried(on_time(source, stream), stream), media.duration),
         file_argument(to),
         **(
-            {"format": "w64", "acodec": "pcm_s24le" if deep else "pcm_s16le"}
-            if to.suffix == ".w64"
+            # not Wave64: it is filled up to eight bytes, which libsndfile takes for samples
+            {"format": "wav", "rf64": "auto", "acodec": "pcm_s24le" if deep else "pcm_s16le"}
+            if to.suffix == ".wav"
             else {"format": "flac", "acodec": "flac", "sample_fmt": "s32" if deep else "s16", "compression_level": 3}
         ),
     )

@@ -221,6 +221,37 @@ def test_subtitles_come_in_the_ways_that_are_asked_for(cue_list: Cues, lecture, 
     assert [stream.kind for stream in record.output.streams] == ["video", "audio", "audio"]
 
 
+def test_a_source_of_any_number_of_samples_is_assembled(
+    cue_list: Cues, lecture, make_media: Callable[..., Path], tmp_path: Path
+) -> None:
+    """Wave64 is filled up to eight bytes: a stereo programme of an odd number of samples is not one longer for that."""
+    sound = make_media("l.wav", "-i", str(lecture.path), "-vn", "-af", "atrim=end_sample=600001")
+    document = json.loads(cue_list().read_text("utf-8"))
+    document["lines"][3] |= {"end": 12.4}
+    (tmp_path / "cues.json").write_text(json.dumps(document), encoding="utf-8")
+    out = tmp_path / "o" / "l.wav"
+    record = assemble(Request(read(tmp_path / "cues.json"), sound, out, cores=1))
+    assert record.state == "done"
+    assert soundfile.info(str(out)).frames == 600_001
+
+
+def test_a_take_of_each_kind_is_used_and_says_what_it_was(cue_list: Cues, takes: Path, lecture, tmp_path: Path) -> None:
+    """Telephone sound, stereo at 96 kHz, one too loud for its file: three lines that are heard, each with its flag."""
+    kinds = (("-ar", "8000"), ("-ar", "96000", "-ac", "2"), ("-af", "volume=30dB"))
+    document = json.loads(cue_list().read_text("utf-8"))
+    for number, kind in enumerate(kinds):
+        take = tmp_path / f"{number}.wav"
+        given = ["-i", str(takes / f"{number + 1}.wav"), *kind, str(take)]
+        subprocess.run(["ffmpeg", "-v", "error", "-y", *given], check=True, timeout=60)
+        document["lines"][number]["audio"] = str(take)
+    (tmp_path / "cues.json").write_text(json.dumps(document), encoding="utf-8")
+    record = assemble(Request(read(tmp_path / "cues.json"), lecture.path, tmp_path / "l.mp4", cores=1))
+    assert record.state == "done"
+    assert "take at 8000 Hz: nothing in it above 4 kHz" in record.lines[0].flags
+    assert {"take with 2 channels: mixed to one", "take at 96000 Hz: resampled"} <= {*record.lines[1].flags}
+    assert any(flag.startswith("take is clipped in") for flag in record.lines[2].flags)
+
+
 def test_nothing_given_is_written_over(cue_list: Cues, lecture, tmp_path: Path) -> None:
     """The source, the cue list and the takes are safe from a wrong --out."""
     asked = Request(read(cue_list()), lecture.path, lecture.path, cores=1)

@@ -20,7 +20,7 @@ VERSION = 7
 ORIGINAL = "public.original-content"
 DUBBED = "public.translation.dubbed"
 SYNTHETIC = "public.machine-generated"
-FOR_THE_DEAF = ("public.accessibility.transcribes-spoken-dialog", "public.accessibility.describes-music-and-sound")
+FOR_THE_DEAF = ("public.accessibility.transcribes-spoken-dialog",)  # our SDH names who speaks, and no sounds
 """Characteristics by which players find, and label, what a viewer wants (Apple's media characteristics)."""
 
 _SEGMENTS = re.compile(r"#EXTINF:([\d.]+),[^\n]*\n#EXT-X-BYTERANGE:(\d+)@")

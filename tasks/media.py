@@ -187,7 +187,7 @@ def _check_whole(path: Path) -> None:
             promised = _promised_by_boxes(stream.fileno(), size)
         elif head.startswith(b"\x1a\x45\xdf\xa3"):
             promised = _promised_by_segment(os.pread(stream.fileno(), 4096, 0))
-        elif head.startswith(b"RIFF"):
+        elif head.startswith(b"RIFF") and len(head) == 12:
             (length,) = struct.unpack("<I", head[4:8])
             promised = 0 if length == 0xFFFFFFFF else length  # all ones: unknown, or told elsewhere
         else:

@@ -77,6 +77,13 @@ def test_any_name_that_a_file_can_have_is_read(
     assert [probe(path).duration, probe(Path(name)).duration] == [192000, 192000]
 
 
+def test_four_letters_are_no_wave_file(tmp_path: Path) -> None:
+    """However short a file is, it is refused as what it is."""
+    path = tmp_path / "short.wav"
+    path.write_bytes(b"RIFF")
+    assert "short.wav" in refused(path)
+
+
 def refused(path: Path) -> str:
     with pytest.raises(MediaError) as caught:
         probe(path)

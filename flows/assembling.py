@@ -12,6 +12,7 @@ from typing import Any, NoReturn, get_args
 import typer
 
 from flows.progress import Watcher, watching
+from flows.remaining import expected
 from flows.standing import as_json, exit_code
 from manifests.cue_list import read
 from manifests.errors import InputError
@@ -88,7 +89,8 @@ class _Stages:
         self._name = name
         self._watcher = watcher
         self._began: dict[str, float] = {}
-        watcher.expect(("split", "place", "mix", "remux", "verify"))
+        stages = ("split", "place", "mix", "remux", "verify")
+        watcher.expect(expected(((name, stage) for stage in stages), {}, {}), 1)
 
     def told(self, stage: str, share: float) -> None:
         if stage not in self._began:

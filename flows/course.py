@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from prefect import flow
 
 from flows.gathering import gather_people
 from flows.lesson import Incomplete, dub_lesson
 from flows.order import Order
 from flows.progress import watcher
+from flows.remaining import expected
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.standing import unfinished
@@ -25,12 +28,8 @@ def dub_course(order: Order, course: str) -> None:
     lessons = wanted(order).lessons
     gather_people(order, lessons)
     at_once = max(1, min(order.cores, len(lessons)))
-    watcher().expect(
-        stage.name
-        for item in lessons
-        for stages, times in ((LESSON_STAGES, 1), (TARGET_STAGES, len(item.languages)))
-        for stage in stages * times
-    )
+    ledger = workspace(order.workspace).ledger
+    watcher().expect(expected(_work(lessons), ledger.pace(), ledger.lengths(course)), order.cores)
     outcomes = side_by_side(
         lambda item: dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once)), lessons, at_once
     )
@@ -44,6 +43,13 @@ def dub_course(order: Order, course: str) -> None:
             raise outcome
     if broken:
         raise Incomplete(f"{course}: {len(broken)} of {len(lessons)} lessons did not finish: {', '.join(broken)}")
+
+
+def _work(lessons: Iterable[Wanted]) -> Iterator[tuple[str, str]]:
+    """Name and stage of everything that there is to do."""
+    for item in lessons:
+        yield from ((item.job.name, stage.name) for stage in LESSON_STAGES)
+        yield from ((target.name, stage.name) for target in item.targets for stage in TARGET_STAGES)
 
 
 def _explain(order: Order, item: Wanted, error: Exception) -> None:

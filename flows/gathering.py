@@ -12,6 +12,7 @@ from pathlib import Path
 
 from flows.order import Order
 from flows.progress import watcher
+from flows.remaining import expected
 from flows.stages import run_stages, workspace
 from flows.wanted import Wanted
 from manifests.errors import ConsentRefused, DubError
@@ -43,7 +44,7 @@ def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
             standing = _standing(voices, person)
             if consent is None or (standing is not None and _holds(standing, consent, person, theirs, space)):
                 continue
-            watcher().expect(stage.name for stage in LESSON_STAGES)
+            _expect(theirs[:MOST_LESSONS], space)
             first = theirs[0].job.course
             recordings, origins = gathered(islice(_appearances(person, theirs, quietly, space), MOST_LESSONS))
             if standing is not None:
@@ -61,6 +62,13 @@ def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
                 )
         except DubError:
             continue
+
+
+def _expect(lessons: Sequence[Wanted], space: Workspace) -> None:
+    """Tell who watches that these lessons are heard, one after the other."""
+    work = ((item.job.name, stage.name) for item in lessons for stage in LESSON_STAGES)
+    lengths = space.ledger.lengths(lessons[0].job.course.course)
+    watcher().expect(expected(work, space.ledger.pace(), lengths), 1)
 
 
 def _named(lessons: Sequence[Wanted]) -> dict[str, list[Wanted]]:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows.saying import in_json
 from manifests.errors import EngineUnavailable, StoreError
 
 LEAST_BYTES = 4_000_000
@@ -52,6 +53,9 @@ def api(workspace: Path) -> Generator[Callable[[], None]]:
     """
     for name, value in SETTINGS.items():
         os.environ.setdefault(name, value)
+    if in_json():
+        # Prefect's own log would stand between the lines; it still goes to the server.
+        os.environ.setdefault("PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL", "CRITICAL")
     if os.environ.get("PREFECT_API_URL"):
         yield lambda: None
         return

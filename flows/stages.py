@@ -11,6 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from flows.order import Order
 from flows.progress import watcher
+from flows.standing import state_of
 from manifests.errors import DubError
 from manifests.model import Job
 from manifests.workspace import Workspace
@@ -54,7 +55,7 @@ def run_stages(stages: tuple[Stage, ...], order: Order, job: Job, products: Prod
         try:
             outcome = stage_task(stage.name)(order, job, stage, products, cores)
         except DubError as error:
-            watcher().broken(job.name, stage.name, str(error))
+            watcher().broken(job.name, stage.name, str(error), state_of(error))
             raise
         watcher().finished(job.name, stage.name, outcome.seconds, outcome.cached)
         products = products.plus(outcome)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -34,9 +34,14 @@ def finished(job: Job, products: Products) -> TargetRow:
     )
 
 
+def state_of(error: DubError) -> Literal["blocked", "failed"]:
+    """The state of a target that an error keeps from being made."""
+    return "blocked" if isinstance(error, EngineUnavailable | ConsentRefused) else "failed"
+
+
 def unfinished(job: Job, error: DubError) -> TargetRow:
     """The row of a target that a stage kept from being made."""
-    state = "blocked" if isinstance(error, EngineUnavailable | ConsentRefused) else "failed"
+    state = state_of(error)
     problem = {"stage": error.stage, "message": str(error)} | ({"line": error.line} if error.line else {})
     return TargetRow(
         course=job.course.course,

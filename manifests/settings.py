@@ -3,19 +3,23 @@
     workspace = "/srv/dub"              # DUB_WORKSPACE, --workspace
     models = "~/models"                 # DUB_MODELS
     profile = "embedded"                # DUB_PROFILE, --profile; here it is for manifests that name none
-    consent = "/srv/consent"            # DUB_CONSENT     these four in the user's own file alone
+    log_format = "json"                 # DUB_LOG_FORMAT, --log-format
+    consent = "/srv/consent"            # DUB_CONSENT     these five in the user's own file alone
     keys = "/etc/dubflow/keys"          # DUB_KEYS
     [signing]
     chain = "chain.pem"                 # DUB_SIGNING_CHAIN
     key = "key.pem"                     # DUB_SIGNING_KEY
     [statement]
     minutes = 15
+    [notify]
+    to = ["mailto://user:password@example.org?to=ops@example.org", "jsons://example.org/hook"]   # DUB_NOTIFY
+    when = "trouble"                    # or "always"
 
 Later over earlier, key by key: defaults, `dubflow.toml` in the user's configuration folder, the nearest `dubflow.toml`
 upward from the manifest (else from the current folder), the environment, flags. Names in a file are relative to it.
 
-Whom this machine believes (consents, keys, signers, when a statement counts) is settled in the user's own file: a
-folder that came from elsewhere must not bring a consent registry of its own.
+Whom this machine believes (consents, keys, signers, when a statement counts) and whom it tells is settled in the user's
+own file: a folder that came from elsewhere must not bring a consent registry of its own, nor have the runs told about.
 """
 
 from __future__ import annotations
@@ -44,10 +48,15 @@ ENVIRONMENT: Final[Mapping[tuple[str, ...], str]] = {
     ("keys",): "DUB_KEYS",
     ("signing", "chain"): "DUB_SIGNING_CHAIN",
     ("signing", "key"): "DUB_SIGNING_KEY",
+    ("log_format",): "DUB_LOG_FORMAT",
+    ("notify", "to"): "DUB_NOTIFY",
 }
 """Setting to the variable that wins over every file; an empty one counts as not set."""
 
-OWN: Final = ("consent", "keys", "signing", "statement")
+_WORDS: Final = frozenset({("profile",), ("log_format",), ("notify", "to")})
+"""Settings that have a variable and are no paths."""
+
+OWN: Final = ("consent", "keys", "signing", "statement", "notify")
 """What stands in the user's own file alone."""
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -98,6 +107,14 @@ class StatementLimits(_Part):
     """Limits of single encoders, by name, where their own are not wanted."""
 
 
+class Notify(_Part):
+    """Who is told how a run went; the addresses are Apprise's: `mailto://…`, `jsons://…` (a webhook), and many more."""
+
+    to: tuple[str, ...] = ()
+    when: Literal["always", "trouble"] = "always"
+    """After every run, or only where a target is not done."""
+
+
 class Settings(_Part):
     """Everything that can be set; None is the default that its user has."""
 
@@ -108,6 +125,8 @@ class Settings(_Part):
     keys: Path | None = None
     signing: Signing = Signing()
     statement: StatementLimits = StatementLimits()
+    log_format: Literal["text", "json"] | None = None
+    notify: Notify = Notify()
 
 
 def of(folder: Path | None = None) -> Settings:
@@ -147,6 +166,11 @@ def personal_file() -> Path:
     return user_config_path("dubflow", appauthor=False) / FILE
 
 
+def asked_log_format() -> str | None:
+    """The form of a run's log that the environment asks for."""
+    return os.environ.get("DUB_LOG_FORMAT") or None
+
+
 def asked_profile() -> str | None:
     """The profile that the environment asks for, which a manifest's own does not outweigh."""
     return os.environ.get("DUB_PROFILE") or None
@@ -161,9 +185,11 @@ def _with_environment(layers: list[dict[str, Any]]) -> Settings:
     for layer in layers:
         merged = _over(merged, layer)
     for at, variable in ENVIRONMENT.items():
-        if (value := os.environ.get(variable)) and variable != "DUB_PROFILE":
+        if (value := os.environ.get(variable)) and at not in _WORDS:
             path = str(Path(value).expanduser().absolute())
             merged = _over(merged, {at[0]: {at[1]: path} if at[1:] else path})
+    if addresses := os.environ.get("DUB_NOTIFY", "").split():
+        merged = _over(merged, {"notify": {"to": addresses}})
     return Settings.model_validate_json(json.dumps(merged), strict=True)
 
 
@@ -193,7 +219,7 @@ def _checked(path: Path, own: bool, state: tuple[int, int, int]) -> dict[str, An
         raise ManifestError(sorted(set(findings), key=lambda finding: (finding.line, finding.message)))
     for at in ENVIRONMENT:
         table = data if len(at) == 1 else cast("dict[str, Any]", data.get(at[0], {}))
-        if at[-1] in table and at[-1] != "profile":
+        if at[-1] in table and at not in _WORDS:
             table[at[-1]] = str((path.absolute().parent / Path(table[at[-1]]).expanduser()).absolute())
     return data
 
@@ -219,7 +245,8 @@ def _faults(data: dict[str, Any], own: bool) -> Iterator[tuple[tuple[str, ...], 
     if not own:
         for name in OWN:
             if name in data:
-                yield (name,), f"`{name}` says whom this machine believes; it stands in {personal_file()} alone."
+                does = "tells" if name == "notify" else "believes"
+                yield (name,), f"`{name}` says whom this machine {does}; it stands in {personal_file()} alone."
     try:
         Settings.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:
@@ -231,6 +258,8 @@ def _faults(data: dict[str, Any], own: bool) -> Iterator[tuple[tuple[str, ...], 
 def _message(detail: ErrorDetails, at: tuple[str, ...]) -> str:
     from manifests.faults import nearest
 
+    if at[:2] == ("notify", "to"):
+        return "`to` is a list of addresses, each in quotes."  # and never shown: most hold a password
     name, value, context = at[-1], detail["input"], detail.get("ctx", {})
     match detail["type"]:
         case "extra_forbidden":
@@ -262,6 +291,7 @@ def _known(at: tuple[str, ...]) -> list[str]:
         (): Settings,
         ("signing",): Signing,
         ("statement",): StatementLimits,
+        ("notify",): Notify,
     }
     return list(parts[at].model_fields)
 

@@ -137,6 +137,8 @@ def test_a_folder_from_elsewhere_brings_no_registry_key_signer_or_threshold(own:
             1,
             "`review` is above `match`: nothing would be left to a human.",
         ),
+        ('log_format = "xml"\n', 1, '`log_format` is "xml"; '),
+        ('[notify]\nto = ["mailto://me:geheim@there", 3]\n', 2, "`to` is a list of addresses, each in quotes."),
         ("workspace = \n", 1, "this is not TOML: Invalid value."),
         ('workspace = "x"\n[[', 2, "this is not TOML: "),
         ('workspace = "x"\nworkspace = "y"\n', 2, "this is not TOML: Cannot overwrite a value."),
@@ -161,3 +163,18 @@ def test_what_is_no_text_or_too_large_is_said(own: Path, course: Path) -> None:
     assert findings(course) == [("dubflow.toml", 1, "this is not text in UTF-8; save it as UTF-8.")]
     own.write_text("#" * (2 << 20))
     assert findings(course) == [("dubflow.toml", 1, "this is far too large for settings.")]
+
+
+def test_whom_to_tell_stands_in_the_users_own_file_or_the_environment(
+    own: Path, course: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder from elsewhere does not have the runs told about; a faulty address is never shown, for its password."""
+    own.write_text('[notify]\nto = ["json://one/"]\nwhen = "trouble"\n')
+    assert settings.of(course).notify == settings.Notify(to=("json://one/",), when="trouble")
+    monkeypatch.setenv("DUB_NOTIFY", " json://two/ mailto://three ")
+    assert settings.of(course).notify.to == ("json://two/", "mailto://three")
+    own.write_text('[notify]\nto = "mailto://me:geheim@there"\n')
+    assert findings(course) == [("dubflow.toml", 2, "`to` is a list of addresses, each in quotes.")]
+    own.write_text("")
+    project(course, '[notify]\nto = ["json://theirs/"]\n')
+    assert [message.split(";")[0] for *_, message in findings(course)] == ["`notify` says whom this machine tells"]

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order, shown
 from flows.planning import missing_consents
 from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows
@@ -30,6 +31,9 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
     rows = [known[key] for target in selection.targets if (key := (target.lesson_id, target.language or "")) in known]
     rows += [row for (_, language), row in known.items() if language in JOINT]
     unknown = [target.name for target in selection.targets if (target.lesson_id, target.language) not in known]
+    states = {f"{row.lesson}:{row.language}": row.state for row in rows} | dict.fromkeys(unknown, "new")
+    outputs = {f"{row.lesson}:{row.language}": row.output for row in rows}
+    steps = next_steps(path, states, outputs, workspace=workspace)
     if json_wanted:
         never = [
             {"lesson": target.lesson_id, "language": target.language, "state": "new", "stages": {}, "problems": []}
@@ -37,13 +41,17 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
             if target.name in unknown
         ]
         facts = as_json(selection.course.course, rows)
-        _print_json(facts | {"targets": [*facts["targets"], *never]})
+        counts = {state: count for state in STATES if (count := list(states.values()).count(state))}
+        told = {"targets": [*facts["targets"], *never], "counts": counts, "next": [step.as_dict() for step in steps]}
+        _print_json(facts | told)
         return
     console = Console()
     print_rows(console, selection.course.course, rows)
     if unknown:
         console.print(f"{len(unknown)} never run: {', '.join(unknown[:10])}{', …' if len(unknown) > 10 else ''}")
-        console.print(f"dub run {shown(path)}", markup=False, highlight=False)
+    console.print(f"{len(states)} targets: {counts_in_words(states.values(), STATES)}", highlight=False)
+    for step in steps:
+        console.print(f"{step.why}\n  {step.command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoReturn:

@@ -40,6 +40,11 @@ Profile = Annotated[
     str | None, typer.Option("--profile", metavar="P", help="`embedded`, instead of the manifest's profile.")
 ]
 
+LogFormat = Annotated[
+    str | None,
+    typer.Option("--log-format", metavar="F", help="`text`, or `json`: one object a line on stderr, for programs."),
+]
+
 
 @app.command()
 def run(
@@ -52,6 +57,7 @@ def run(
     out: Out = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
+    log_format: LogFormat = None,
 ) -> None:
     """Bring every target of the manifest up to date; only what changed, or failed last time, runs.
 
@@ -67,6 +73,7 @@ def run(
         out=out,
         workspace=workspace,
         json_wanted=as_json,
+        log_format=log_format,
     )
 
 
@@ -86,6 +93,7 @@ def rerun(
     out: Out = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
+    log_format: LogFormat = None,
 ) -> None:
     """Do exactly that again: what failed, one target from one stage on, or some of its lines.
 
@@ -104,6 +112,7 @@ def rerun(
         out=out,
         workspace=workspace,
         json_wanted=as_json,
+        log_format=log_format,
     )
 
 
@@ -304,5 +313,11 @@ def _defect(error: Exception) -> str:
 
 
 def _end(code: int, message: str) -> NoReturn:
-    print(message, file=sys.stderr)  # noqa: T201  (the last word of the program)
+    """The last word of the program."""
+    from flows.saying import emit, in_json
+
+    if in_json():
+        emit("ended", "error", code=code, message=message)
+    else:
+        print(message, file=sys.stderr)  # noqa: T201
     sys.exit(code)

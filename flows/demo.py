@@ -128,7 +128,7 @@ def run_demo(folder: Path, json_wanted: bool) -> NoReturn:
         encoding="utf-8",
     )
     order = Order(manifest=manifest, workspace=locate(manifest), cores=os.cpu_count() or 1)
-    code = carry_out(order, json_wanted=False, table=not json_wanted)
+    code = carry_out(order, json_wanted=False, table=not json_wanted, tell=False)
     rows = list(Workspace.open(order.workspace).ledger.targets("demo").values())
     if json_wanted:
         sys.stdout.write(json.dumps(as_json("demo", rows), indent=1, ensure_ascii=False) + "\n")

@@ -8,14 +8,19 @@ from pathlib import Path
 from flows.order import shown
 from tasks.report.facts import NextStep
 
-APPROVALS_SHOWN = 5
-"""Targets that are held for review of which each command is spelled out."""
+STATES = ("failed", "blocked", "partial", "review", "running", "new", "done")
+"""In the order in which somebody wants to read them."""
+
+SPELLED_OUT = 5
+"""Targets that are partial, or held for review, of which each command is spelled out."""
 
 
-def next_steps(manifest: Path, states: Mapping[str, str], *, workspace: Path | None = None) -> tuple[NextStep, ...]:
+def next_steps(
+    manifest: Path, states: Mapping[str, str], outputs: Mapping[str, str], *, workspace: Path | None = None
+) -> tuple[NextStep, ...]:
     """What to do about a course whose targets (`lesson:language`) are in these states; nothing where all are done.
 
-    `workspace` is named in the commands where it was named in the question.
+    `outputs` says where the files are that are held. `workspace` is named in the commands where it was in the question.
     """
     where = f" --workspace {shown(workspace.expanduser().absolute())}" if workspace else ""
     course = shown(manifest)
@@ -23,17 +28,21 @@ def next_steps(manifest: Path, states: Mapping[str, str], *, workspace: Path | N
     for name, state in states.items():
         named.setdefault(state, []).append(name)
     steps: list[NextStep] = []
-    stuck = [(state, names) for state in ("failed", "blocked", "partial") if (names := named.get(state))]
+    stuck = [(state, names) for state in ("failed", "blocked") if (names := named.get(state))]
     if stuck:
         why = "; ".join(f"{len(names)} {state} ({_some(names)})" for state, names in stuck)
-        steps.append(NextStep(f"dub rerun {course} --failed{where}", f"{why}. When what each names is mended:"))
-    for name in named.get("review", [])[:APPROVALS_SHOWN]:
-        why = f"{name} is held by a quality gate. Listen to it, and if it may go out:"
+        steps.append(NextStep(f"dub rerun {course} --failed{where}", f"{why}. When that is mended:"))
+    for name in named.get("partial", [])[:SPELLED_OUT]:
+        sheet = shown(f"{name.replace(':', '.')}.csv")
+        why = f"{name} is partial: lines of it are not spoken. Give them a shorter text, then `dub script import` it:"
+        steps.append(NextStep(f"dub script export {course} {shown(name)} {sheet}{where}", why))
+    for name in named.get("review", [])[:SPELLED_OUT]:
+        file = f", {shown(Path(outputs[name]))}," if outputs.get(name) else ""
+        why = f"{name} is held by a quality gate. Listen to it{file} and if it may go out:"
         steps.append(NextStep(f"dub approve {course} {shown(name)}{where}", why))
-    if (more := len(named.get("review", ())) - APPROVALS_SHOWN) > 0:
-        steps.append(
-            NextStep(f"dub status {course}{where}", f"{_counted(more, 'further target')} {_are(more)} held for review.")
-        )
+    if more := [name for state in ("partial", "review") for name in named.get(state, [])[SPELLED_OUT:]]:
+        count = _counted(len(more), "further target")
+        steps.append(NextStep(f"dub status {course}{where}", f"{count} {_are(len(more))} partial or held for review."))
     open_ = [name for state in ("running", "new") for name in named.get(state, ())]
     if open_:
         steps.append(

@@ -35,7 +35,8 @@ def write_report(
     space = Workspace.open(order.workspace)
     known = space.ledger.targets(selection.course.course)
     facts = list(survey(selection.targets, known))
-    steps = next_steps(path, {each.name: each.state for each in facts}, workspace=workspace)
+    outputs = {each.name: str(each.output) for each in facts if each.output}
+    steps = next_steps(path, {each.name: each.state for each in facts}, outputs, workspace=workspace)
     folder = next(iter(selection.lessons)).job.out
     target = out.expanduser().absolute() if out else folder / NAME
     written = page(

@@ -15,12 +15,14 @@ import typer
 from rich.console import Console
 
 from flows.line_numbers import named_lines
+from flows.notifying import notify, stopped, summary
 from flows.order import Order, shown
 from flows.progress import watching
+from flows.saying import choose_log_format, emit, in_json, say
 from flows.server import api
 from flows.standing import INTERRUPTED, as_json, exit_code, finished, print_rows
 from flows.wanted import Selection, manifest_path, wanted
-from manifests.errors import InputError, StageFailed
+from manifests.errors import DubError, InputError, StageFailed
 from manifests.ledger import TargetRow
 from manifests.model import Stage
 from manifests.script import Script, load
@@ -40,8 +42,10 @@ def run_course(
     out: Path | None,
     workspace: Path | None,
     json_wanted: bool,
+    log_format: str | None = None,
 ) -> NoReturn:
     """Run what is not up to date, print where everything stands, exit."""
+    choose_log_format(log_format, manifest_path(manifest).parent)
     stages: list[Stage] = [_stage(name) for name in force]
     order = _order(manifest, only, frozenset(stages), profile=profile, out=out, workspace=workspace)
     raise typer.Exit(carry_out(order, json_wanted))
@@ -58,8 +62,10 @@ def rerun_course(
     out: Path | None,
     workspace: Path | None,
     json_wanted: bool,
+    log_format: str | None = None,
 ) -> NoReturn:
     """Run again what is named, or what is not done."""
+    choose_log_format(log_format, manifest_path(manifest).parent)
     if failed == bool(targets):
         raise InputError(
             "rerun needs either --failed or the lessons to do again.",
@@ -76,7 +82,7 @@ def rerun_course(
     if failed:
         names = _unfinished(order)
         if not names:
-            _say(f"Nothing of {shown(manifest)} is failed, partial or blocked.")
+            say(f"Nothing of {shown(manifest)} is failed, partial or blocked.")
             raise typer.Exit(0)
         order = order.model_copy(update={"only": names})
     raise typer.Exit(carry_out(order, json_wanted))
@@ -99,18 +105,46 @@ def _of_one_lesson(lines: tuple[str, ...], order: Order) -> tuple[str, ...]:
     return lines
 
 
-def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
-    """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code."""
+def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = True) -> int:
+    """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code.
+
+    Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it.
+    """
     selection = wanted(order)
+    course = selection.course.course
+    try:
+        rows = _carried_out(order, selection, quiet=json_wanted)
+    except DubError as error:
+        if tell:
+            notify(stopped(order, course, error), order.manifest.parent)
+        raise
+    if json_wanted:
+        sys.stdout.write(json.dumps(as_json(course, rows), indent=1, ensure_ascii=False) + "\n")
+    elif table:
+        print_rows(Console(), course, rows)
+    told = summary(order, course, rows)
+    if in_json():
+        emit("ended", code=exit_code(rows), **told.as_dict())
+    else:
+        for step in told.steps:
+            say(f"{step.why} {step.command}")
+    if tell:
+        sys.stdout.flush()
+        notify(told, order.manifest.parent)
+    return exit_code(rows)
+
+
+def _carried_out(order: Order, selection: Selection, *, quiet: bool) -> list[TargetRow]:
+    """Do what was ordered; where every target stands then."""
     space = Workspace.open(order.workspace)
     if selection.course.delivery.disclosure.credentials:
         signer()  # makes the development chain where there is none: what is signed depends on who signs
-    with space.locked(_say), _terminable():
+    with space.locked(say), _terminable():
         if not _up_to_date(order, selection, space):
             try:
-                _run_flows(order, selection, json_wanted)
+                _run_flows(order, selection, quiet)
             except KeyboardInterrupt:
-                _say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
+                say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
                 sys.stderr.flush()
                 # Stages still run in threads; everything is written so that an end at any moment does no harm.
                 os._exit(INTERRUPTED)
@@ -118,18 +152,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True) -> int:
         _require_word(selection, rows)
         for out in {item.job.out for item in selection.lessons}:
             tidy(out)
-    if json_wanted:
-        sys.stdout.write(json.dumps(as_json(selection.course.course, rows), indent=1, ensure_ascii=False) + "\n")
-    elif table:
-        print_rows(Console(), selection.course.course, rows)
-    code = exit_code(rows)
-    for row in rows:
-        if row.state == "review":
-            target = shown(f"{row.lesson}:{row.language}")
-            _say(f"Held for review: {row.output}. To release it: dub approve {shown(order.manifest)} {target}")
-    if any(row.state in ("failed", "blocked") for row in rows):
-        _say(f"When that is mended: dub rerun {shown(order.manifest)} --failed")
-    return code
+    return rows
 
 
 def _order(
@@ -246,7 +269,3 @@ def _unfinished(order: Order) -> tuple[str, ...]:
         if (row is not None and row.state != "done") or joint:
             names.append(target.name)
     return tuple(names)
-
-
-def _say(text: str) -> None:
-    Console(file=sys.stderr).print(text, markup=False, highlight=False, soft_wrap=True)

@@ -175,10 +175,11 @@ def test_the_summary_says_where_every_target_stands_and_what_to_type(troubled: C
     assert "lacks 0.40 s" in told["lines"][0]["why"]
     assert [each["command"] for each in told["next"]] == [
         "dub rerun course.yaml --failed",
+        "dub script export course.yaml one:es one.es.csv",
         "dub approve course.yaml two:es",
         "dub run course.yaml",
     ]
-    assert told["next"][0]["why"].startswith("1 failed (three:es); 1 blocked (two:ca); 1 partial (one:es).")
+    assert told["next"][0]["why"].startswith("1 failed (three:es); 1 blocked (two:ca).")
 
 
 def test_a_course_that_never_ran_has_a_report(course: Callable[..., Course], report: Report) -> None:

@@ -1,4 +1,4 @@
-"""Take a picture of a course report as a phone and a desk show it, side by side, with Debian's Chromium.
+"""Take a picture of a course report as a phone shows its top and a desk one target, with Debian's Chromium.
 
 usage: screenshot.py REPORT.html PICTURE.png
 """
@@ -18,10 +18,11 @@ HEIGHT = 1500
 GAP = 40
 
 
-def picture(browser: Any, report: Path, width: int, scheme: str) -> Image.Image:
+def picture(browser: Any, report: Path, width: int, scheme: str, part: str) -> Image.Image:
     context = browser.new_context(viewport={"width": width, "height": HEIGHT}, color_scheme=scheme, offline=True)
     page = context.new_page()
     page.goto(report.absolute().as_uri())
+    page.evaluate("part => document.querySelector(part).scrollIntoView()", part)
     taken = Image.open(io.BytesIO(page.screenshot()))
     context.close()
     return taken
@@ -34,8 +35,8 @@ def main() -> None:
     asked = parser.parse_args()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
-        phone = picture(browser, asked.report, 390, "dark")
-        desk = picture(browser, asked.report, 1100, "light")
+        phone = picture(browser, asked.report, 390, "dark", "body")
+        desk = picture(browser, asked.report, 1100, "light", "#targets")
         browser.close()
     whole = Image.new("RGB", (phone.width + GAP + desk.width, HEIGHT), "white")
     whole.paste(phone, (0, 0))

@@ -51,7 +51,7 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
         console.print(f"{len(unknown)} never run: {', '.join(unknown[:10])}{', …' if len(unknown) > 10 else ''}")
     console.print(f"{len(states)} targets: {counts_in_words(states.values(), STATES)}", highlight=False)
     for step in steps:
-        console.print(f"{step.why}\n  {step.command}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"{step.why}\n{step.command}", markup=False, highlight=False, soft_wrap=True)
 
 
 def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoReturn:

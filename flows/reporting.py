@@ -63,7 +63,7 @@ def write_report(
         return
     sys.stdout.write(f"{target}\n")
     for step in steps:
-        sys.stderr.write(f"{step.why}\n  {step.command}\n")
+        sys.stderr.write(f"{step.why}\n{step.command}\n")
 
 
 def _deliver(target: Path, written: Written, course: str, store: Store) -> None:

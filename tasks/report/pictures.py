@@ -167,8 +167,9 @@ def _rates(axes: Axes, lane: Lane) -> None:
         at = [value for (starts, stops), _ in of_colour for value in (starts, stops, np.nan)]
         heights = [value for _, rate in of_colour for value in (rate, rate, np.nan)]
         axes.plot(at, heights, color=colour, linewidth=2.6, solid_capstyle="butt")
-    axes.set(xlim=(0, lane.seconds), ylim=(lowest - 0.05, highest + 0.08), yticks=[1.0, lane.soft_max])
-    axes.set_yticklabels(["1.00x", f"{lane.soft_max:.2f}x"])
+    told = [1.0, lane.soft_max] if lane.soft_max > 1.08 else [lane.soft_max]  # no two labels on each other
+    axes.set(xlim=(0, lane.seconds), ylim=(lowest - 0.05, highest + 0.08), yticks=told)
+    axes.set_yticklabels([f"{rate:.2f}x" for rate in told])
     axes.tick_params(axis="y", length=0)
     axes.xaxis.set_major_formatter(_clock)
     axes.tick_params(axis="x", length=3)

@@ -169,10 +169,10 @@ def test_status_counts_and_says_what_to_type(dub: Callable[..., Any], manifest: 
     assert before.out.splitlines()[-3:] == [
         "1 targets: 1 new",
         "1 target is still to be made.",
-        f"  dub run {manifest}",
+        f"dub run {manifest}",
     ]
     assert dub("run", manifest).code == 3
     told = dub("status", manifest, "--json").json
     assert told["counts"] == {"failed": 1}
     assert [step["command"] for step in told["next"]] == [f"dub rerun {manifest} --failed"]
-    assert dub("status", manifest).out.splitlines()[-1] == f"  dub rerun {manifest} --failed"
+    assert dub("status", manifest).out.splitlines()[-1] == f"dub rerun {manifest} --failed"

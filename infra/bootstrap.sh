@@ -77,5 +77,13 @@ if [ ! -x .venv/bin/dub ] || [ "$(cat "$stamp" 2>/dev/null)" != "$now" ]; then
   [ -x .venv/bin/python ] || "$uv" venv -q --python "$python" .venv
   VIRTUAL_ENV=.venv "$uv" pip sync -q --require-hashes requirements.lock
   VIRTUAL_ENV=.venv "$uv" pip install -q --no-deps --editable .
+  # Bytecode of what every run loads: where Python may not write it later, each process would compile it anew.
+  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -W ignore -c "import prefect.server.api.server" >/dev/null 2>&1 &
+  env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -W ignore -c "
+from manifests.quiet import settle
+settle()
+import clarabel, numpy, pandas, pyannote.audio, pydantic, python_stretch, scipy.signal, soundfile, typer
+import flows.running, tasks.assemble" >/dev/null 2>&1 || true
+  wait
   printf '%s' "$now" > "$stamp"
 fi

@@ -26,6 +26,8 @@ QUIET = {
     "TOKENIZERS_PARALLELISM": "false",
     # idle OpenMP threads sleep instead of spinning: several stages share the cores
     "OMP_WAIT_POLICY": "PASSIVE",
+    # so would OpenBLAS's, on products so small that one core is done before the others are woken
+    "OPENBLAS_NUM_THREADS": "1",
 }
 """Variable to the value it gets where it is not set."""
 

@@ -18,7 +18,9 @@ from rich.console import Console
 from rich.table import Table
 
 from manifests import settings
+from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable, ManifestError
+from tasks.engines import catalogue
 from tasks.engines.apertium import available_pairs
 
 PROGRAMS = {
@@ -153,6 +155,7 @@ def _accelerator() -> Check:
 def _show_licences(json_wanted: bool) -> None:
     rows = [(name, licence) for name, (_, _, licence) in PROGRAMS.items()]
     rows += [(what, licence) for _, _, what, licence in WEIGHTS]
+    rows += list(_engine_licences())
     rows += sorted(_package_licences())
     if json_wanted:
         sys.stdout.write(json.dumps(dict(rows), indent=1) + "\n")
@@ -161,6 +164,17 @@ def _show_licences(json_wanted: bool) -> None:
     for row in rows:
         table.add_row(*row)
     Console().print(table)
+
+
+def _engine_licences() -> Iterator[tuple[str, str]]:
+    """Every engine that speaks, and every model that is known, with the licences of code and weights."""
+    for name in installed("synthesize"):
+        engine = catalogue.synthesizer(name)
+        yield f"engine {name}", f"code {engine.code_licence}; weights {engine.weights_licence}"
+    for stage in GROUPS:
+        for name in installed(stage):
+            for model in catalogue.offers(stage, name):
+                yield f"model {model.name}", model.licence
 
 
 def _package_licences() -> Iterator[tuple[str, str]]:

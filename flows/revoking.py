@@ -78,6 +78,7 @@ def revoke_consent(
     for each in reached:
         _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))
     problems += [f"{each.root}: {problem}" for each in reached for problem in each.problems]
+    problems += _elsewhere(registry, record.person)
     if json_wanted:
         print_json(
             {
@@ -147,6 +148,26 @@ def _erase(reached: Reached, person: str, registry: Registry, consent: str) -> N
             "a run is at work there, which makes nothing more in this voice; revoke again when it has ended, to erase "
             "what it had in hand."
         )
+
+
+def _elsewhere(registry: Registry, person: str) -> list[str]:
+    """Delete a person's voice from every service that has it; what could not be deleted, and why."""
+    from tasks.engines import catalogue
+    from voiceclone import remote_voices
+
+    try:
+        standing = remote_voices.standing(registry.root, person)
+    except RegistryError as error:
+        return [str(error)]
+    problems: list[str] = []
+    for voice in standing:
+        try:
+            catalogue.remote(voice.engine).forget(voice, registry)
+        except DubError as error:
+            problems.append(f"{voice.engine} at {voice.where} may still have the voice {voice.voice}: {error}")
+        else:
+            _note(f"{voice.engine} at {voice.where}: deleted the voice {voice.voice}.")
+    return problems
 
 
 def _busy(root: Path) -> bool:

@@ -13,7 +13,7 @@ from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Stage
 from tasks.engines.models import Model
-from tasks.engines.protocols import Diarizer, Synthesizer, Transcriber, Translator
+from tasks.engines.protocols import Diarizer, Remote, Synthesizer, Transcriber, Translator
 
 
 def diarizer(name: str) -> Diarizer:
@@ -31,6 +31,11 @@ def translator(name: str) -> Translator:
 
 def synthesizer(name: str) -> Synthesizer:
     return cast("Synthesizer", _engine("synthesize", name))
+
+
+def remote(name: str) -> Remote:
+    """A synthesizer that leaves people's voices with a service."""
+    return cast("Remote", _engine("synthesize", name))
 
 
 def needs(stage: Stage, name: str, wanted: Any) -> tuple[Model, ...]:

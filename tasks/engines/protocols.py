@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from voiceclone.engine import CloningEngine
     from voiceclone.grant import Grant
     from voiceclone.registry import Registry
+    from voiceclone.remote_voices import RemoteVoice
     from voiceclone.saying import Said, Saying
 
 Options = Mapping[str, str | int | float | bool]
@@ -270,4 +271,15 @@ class Synthesizer(Protocol):
         self, voice: Voice, wanted: Voicing, registry: Registry, bench: Workbench
     ) -> CloningEngine[Saying, Said]:
         """What speaks in a learned voice, behind a grant: the only way in which anybody's voice is used."""
+        ...
+
+
+class Remote(Protocol):
+    """A synthesizer that leaves people's voices with a service."""
+
+    def forget(self, voice: RemoteVoice, registry: Registry) -> None:
+        """Delete a voice there, make sure that it is gone, and write that down.
+
+        Raises StageFailed or EngineUnavailable where it could not be deleted.
+        """
         ...

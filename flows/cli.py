@@ -238,6 +238,22 @@ def approve(
 
 
 @app.command()
+def serve(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests with a `schedule:`.")],
+    profile: Profile = None,
+    out: Out = None,
+    workspace: WorkspaceFolder = None,
+) -> None:
+    """Run manifests on their own schedules, from this process, until it is told to end.
+
+    Example: dub serve biology.yaml physics.yaml
+    """
+    from flows.serving import serve_manifests
+
+    serve_manifests(manifests, {"--profile": profile, "--out": out, "--workspace": workspace})
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A media file, ours or anybody's.")],
     as_json: AsJson = False,
@@ -321,3 +337,7 @@ def _end(code: int, message: str) -> NoReturn:
     else:
         print(message, file=sys.stderr)  # noqa: T201
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

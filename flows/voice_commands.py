@@ -75,6 +75,9 @@ def audition(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The WAV to write, instead of PERSON.LANG.wav here.")
     ] = None,
+    manifest: Annotated[
+        Path | None, typer.Option("--for", metavar="MANIFEST", help="Speak with the engine that this course chose.")
+    ] = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
@@ -84,7 +87,15 @@ def audition(
     """
     from flows.auditioning import audition_voice
 
-    audition_voice(person, text=text, language=language, out=out, workspace=workspace, json_wanted=as_json)
+    audition_voice(
+        person,
+        text=text,
+        language=language,
+        out=out,
+        manifest=manifest,
+        workspace=workspace,
+        json_wanted=as_json,
+    )
 
 
 @voices.command()

@@ -347,7 +347,9 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         workspaces.note(registry.root, bench.store.root.parent, person=person, consent=grant.consent)
         engine = catalogue.synthesizer(params.cloning.engine)
         from_lesson = _from_lesson(person, labels, script, inputs["split/programme.flac"], registry, grant, bench)
-        for where, reference in (("enrolment", _from_enrolment(voices, enrolled.get(person))), ("lesson", from_lesson)):
+        enrolment = enrolled.get(person)
+        from_enrolled = from_enrolment(voices, enrolment) if enrolment else None
+        for where, reference in (("enrolment", from_enrolled), ("lesson", from_lesson)):
             if reference is None:
                 continue
             trained_from[person] = where
@@ -370,10 +372,8 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     )
 
 
-def _from_enrolment(voices: Enrolments, enrolment: Enrolment | None) -> Reference | None:
-    """What a person was enrolled with; None for whoever is not enrolled."""
-    if enrolment is None:
-        return None
+def from_enrolment(voices: Enrolments, enrolment: Enrolment) -> Reference:
+    """What a person was enrolled with."""
     person = enrolment.person
 
     def clips() -> Sequence[Clip]:

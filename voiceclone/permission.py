@@ -15,6 +15,7 @@ def permitted(
     language: str | None = None,
     course: str | None = None,
     purpose: str | None = None,
+    third_party: str | None = None,
 ) -> Grant:
     """A grant under a consent for any of its languages, courses and purposes, or for those that are given.
 
@@ -38,6 +39,7 @@ def permitted(
                         course=each_course,
                         purpose=each_purpose,
                         commercial=False,
+                        third_party=third_party,
                         territory=scope.territories[0],
                     )
                 except ConsentRefused as error:

@@ -201,3 +201,49 @@ def test_every_command_shows_an_example(run: Run, command: str) -> None:
     said = run("voices", command, "--help")
     assert said.code == 0
     assert f"Example: dub voices {command}" in " ".join(said.out.split())
+
+
+def test_an_audition_is_spoken_by_the_engine_that_a_course_chose(agreed: Run, clips: Path) -> None:
+    """A speech server on loopback that gives the sample back: marked, and nothing is trained."""
+    import base64
+    import threading
+    from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+    import soundfile
+
+    from voiceclone import watermark
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.send_header("content-type", "audio/wav")
+            self.end_headers()
+            self.wfile.write(base64.b64decode(asked["ref_audio"].partition(",")[2]))
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        enrolled = agreed(
+            "voices", "enrol", "amara", clips / "slt [1].wav", "--consent", "amara-2026", "--language", "en"
+        )
+        assert enrolled.code == 0, enrolled.err
+        Path("course.yaml").write_text(
+            "course: c\ntargets: [es]\nlessons: [{media: one.mp4}]\n"
+            f"engines: {{synthesize: {{name: http, options: {{address: 'http://127.0.0.1:{server.server_address[1]}'}}}}}}\n"
+        )
+        spoken = agreed(
+            *("voices", "audition", "amara", "--text", "Hola.", "--lang", "es", "--for", "course.yaml", "--json")
+        )
+        assert spoken.code == 0, spoken.err
+        assert spoken.json["engine"] == "http"
+        sound, rate = soundfile.read(spoken.json["path"], dtype="float32")
+        assert (rate, watermark.score(sound, rate) > 0.9) == (24_000, True)
+        assert agreed("consent", "revoke", "amara-2026", "--reason", "asked").code == 0
+        assert agreed("voices", "list", "--json").json["voices"] == []
+    finally:
+        server.shutdown()
+        server.server_close()

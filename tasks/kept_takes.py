@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,10 +31,12 @@ def kept(
     make: Callable[[Sequence[Saying]], Iterator[Said | None]],
     bench: Workbench,
     people: tuple[str, ...] = (),
+    while_kept: Callable[[], AbstractContextManager[None]] = nullcontext,
 ) -> Iterator[Path | None]:
     """A sound for each wish, in order, as they are made or found; None for a text that has no sound in its voice.
 
     `make` says those that are missing, in order. `people` are whose voice it is: a revocation finds the takes by them.
+    `while_kept` holds while a take is put into the store.
     """
     missing = [wish.saying for wish in wishes if wish.kept is None]
     said = make(missing) if missing else iter(())
@@ -45,10 +48,12 @@ def kept(
         if take is None or take.silent:
             yield None
             continue
-        yield bench.store.made(
-            "take",
-            wish.key,
-            lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
-            people=people,
-            notes={"seed": wish.saying.seed},
-        )
+        with while_kept():
+            made = bench.store.made(
+                "take",
+                wish.key,
+                lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
+                people=people,
+                notes={"seed": wish.saying.seed},
+            )
+        yield made

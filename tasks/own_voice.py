@@ -157,4 +157,5 @@ def spoken(
     """
     grant = registry.renew(grant)  # it may have been made long ago: everything is asked again
     say = partial(cloner.synthesize, grant, person=grant.person, language=grant.language)
-    yield from kept(wishes, say, bench, people=(grant.person,))
+    agreed = partial(registry.agreed, [grant.consent])  # a batch is said at once, and kept take by take
+    yield from kept(wishes, say, bench, people=(grant.person,), while_kept=agreed)

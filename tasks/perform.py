@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.media import check_file
 from tasks.stage import Stage, Workbench
+from voiceclone.registry import Registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,10 @@ def _run(
         missing = set(stage.makes) - set(made.outputs)
         if missing:
             raise StageFailed(f"made no {', '.join(sorted(missing))}.")
+        # Whatever is made from a person's voice carries it: a revocation must find stems, mixes and videos too.
+        people = tuple(sorted(made.people.union(*(products.people.get(name, ()) for name in stage.needs))))
+        with _agreed(job, people):
+            pass  # else nothing of it is even put into the store
         outputs = {name: store.put(path).name for name, path in made.outputs.items()}
     engine = stage.engine(job)
     fresh = Commit(
@@ -210,8 +216,7 @@ def _run(
         outputs=outputs,
         objects=made.objects,
         delivered={str(path): sha256 for path, sha256 in made.delivered.items()},
-        # Whatever is made from a person's voice carries it: a revocation must find stems, mixes and videos too.
-        people=tuple(sorted(made.people.union(*(products.people.get(name, ()) for name in stage.needs)))),
+        people=people,
         engine=engine.as_dict() if engine else {},
         seconds=round(time.monotonic() - started, 3),
         notes={
@@ -223,6 +228,20 @@ def _run(
             **made.notes,
         },
     )
-    # What stands under this key was found wanting or is to be replaced: a forced run, a deleted output.
-    store.forget(stage.name, key)
-    return replace(store.commit(fresh), seconds=fresh.seconds)
+    try:
+        with _agreed(job, people):
+            # What stands under this key was found wanting or is to be replaced: a forced run, a deleted output.
+            store.forget(stage.name, key)
+            return replace(store.commit(fresh), seconds=fresh.seconds)
+    except ConsentRefused:
+        for name in outputs.values():  # no commit names them, so no revocation would ever find them
+            store.path(Ref.named(name)).unlink(missing_ok=True)
+        raise
+
+
+def _agreed(job: Job, people: Sequence[str]) -> AbstractContextManager[None]:
+    """Within it nobody whose voice a result carries can withdraw. Raises ConsentRefused where somebody has."""
+    if not people:
+        return nullcontext()
+    known = job.course.people
+    return Registry.default().agreed(known[person].consent or "" if person in known else "" for person in people)

@@ -15,8 +15,8 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, suppress
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +106,21 @@ class Registry:
         what this process's registry never granted."""
         with refusing(_about(grant)), self._opened() as registry:
             return self._minted(registry, _MINT.genuine(grant, registry.state.registry).use)
+
+    @contextmanager
+    def agreed(self, consents: Iterable[str]) -> Generator[None]:
+        """Nobody can withdraw any of these until the block ends, so that a revocation finds whatever is kept in it.
+
+        For moments: who revokes waits. Raises ConsentRefused, before the block, where one of them covers nothing now.
+        """
+        with ExitStack() as stack:
+            for consent in sorted(set(consents)):
+                with refusing(consent):
+                    registry = stack.enter_context(self._opened())
+                    record, _ = registry.current(consent)
+                    if (why := standing(record, registry.now())) is not None:
+                        raise ConsentRefused(why)
+            yield
 
     def may_sign(self) -> bool:
         """Whether this machine holds the private key, and so may change records. Raises RegistryError for no key."""

@@ -1,17 +1,20 @@
 """One mechanism for reruns, crashes and changes: keys, commits, and whose voice an object carries."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from manifests.errors import EngineUnavailable, StageFailed
-from manifests.model import Course, Job, Lesson
+from manifests.errors import ConsentRefused, EngineUnavailable, StageFailed
+from manifests.model import Course, Job, Lesson, Person
+from manifests.store import Ref, Store
 from manifests.workspace import Workspace
 from tasks.perform import Products, perform
 from tasks.plan import walk
 from tasks.stage import Made, Stage, Workbench
+from voiceclone.application import Application
+from voiceclone.registry import Registry
 
 
 @dataclass(frozen=True)
@@ -83,12 +86,57 @@ def test_a_lost_object_is_made_again(space: Workspace, job: Job) -> None:
     assert not perform(writer("a"), job, Products(), space).cached
 
 
-def test_what_is_made_from_a_voice_carries_it(space: Workspace, job: Job) -> None:
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
+    """This machine's registry, in a folder of the test: Amara agreed."""
+    monkeypatch.setenv("DUB_CONSENT", str(tmp_path / "consent"))
+    monkeypatch.setenv("DUB_KEYS", str(tmp_path / "keys"))
+    made = Registry.default()
+    made.init()
+    agreement = tmp_path / "agreement.pdf"
+    agreement.write_bytes(b"%PDF-1.4 I agree.")
+    asked = {"id": "amara-2026", "person": "amara", "languages": ("es",), "purposes": ("training_video",)}
+    made.add(Application.model_validate(asked | {"courses": "any", "document": agreement}))
+    return made
+
+
+@pytest.fixture
+def spoken(job: Job, registry: Registry) -> Job:
+    """The job, of a course in which Amara may speak."""
+    people = {"amara": Person(consent="amara-2026")}
+    return job.model_copy(update={"course": job.course.model_copy(update={"people": people})})
+
+
+@pytest.mark.parametrize("when", ["the stage runs", "its result is put away"])
+def test_a_result_whose_person_withdrew_meanwhile_is_not_kept(
+    when: str, space: Workspace, spoken: Job, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The erasure of the revocation is over by then: nothing would find it afterwards, be it stem, mix or video."""
+    products = Products().plus(perform(writer("voice", people=("amara",)), spoken, Products(), space))
+    mix, keep = writer("mix", ("voice/out.txt",)), Store.put
+
+    def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+        if when == "the stage runs":
+            registry.revoke("amara-2026", "asked")
+        return mix.run(params, inputs, bench)
+
+    def put(store: Store, path: Path) -> Ref:
+        registry.revoke("amara-2026", "asked")
+        return keep(store, path)
+
+    monkeypatch.setattr(Store, "put", put)
+    before = {path for path in space.store.root.rglob("*") if path.is_file()}
+    with pytest.raises(ConsentRefused, match="was revoked"):
+        perform(replace(mix, run=run), spoken, products, space)
+    assert {path for path in space.store.root.rglob("*") if path.is_file()} == before
+
+
+def test_what_is_made_from_a_voice_carries_it(space: Workspace, spoken: Job) -> None:
     """A revocation finds every object that came of a person's voice, however many stages later."""
-    products = Products().plus(perform(writer("voice", people=("amara",)), job, Products(), space))
-    products = products.plus(perform(writer("mix", ("voice/out.txt",)), job, products, space))
-    other = perform(writer("other"), job, products, space)
-    video = perform(writer("video", ("mix/out.txt", "source")), job, products, space)
+    products = Products().plus(perform(writer("voice", people=("amara",)), spoken, Products(), space))
+    products = products.plus(perform(writer("mix", ("voice/out.txt",)), spoken, products, space))
+    other = perform(writer("other"), spoken, products, space)
+    video = perform(writer("video", ("mix/out.txt", "source")), spoken, products, space)
     assert (video.commit.people, other.commit.people) == (("amara",), ())
 
 

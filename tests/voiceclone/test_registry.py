@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 
 from manifests.errors import ConsentRefused, InputError
 from manifests.store import file_sha256
+from voiceclone import private
 from voiceclone.application import Application
 from voiceclone.consent import Record, Statement, VoiceMatch
 from voiceclone.grant import Clock
@@ -614,3 +615,18 @@ def test_a_machine_without_the_private_key_can_ask_but_not_change(
     with pytest.raises(RegistryError, match="private key is not here"):
         worker.revoke("amara-2026", "asked")
     assert worker.show("amara-2026").status == "active"
+
+
+@pytest.mark.usefixtures("amara")
+def test_nobody_withdraws_while_something_is_put_away(registry: Registry, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A revocation waits for the block's end, and so erases what was kept in it; after it the block is refused."""
+    monkeypatch.setattr(private, "LOCK_PATIENCE_S", 0.05)
+    with (
+        registry.agreed(["amara-2026", "amara-2026"]),
+        pytest.raises(RegistryError, match="in use by another process"),
+    ):
+        registry.revoke("amara-2026", "asked")
+    registry.revoke("amara-2026", "asked")
+    for consent, why in (("amara-2026", "was revoked"), ("nobody", "there is no consent"), ("", "cannot be the id")):
+        with pytest.raises(ConsentRefused, match=why), registry.agreed([consent]):
+            raise AssertionError

@@ -435,7 +435,7 @@ def engine(job: Job) -> Engine:
 
 STAGE = Stage(
     name="clone",
-    version=4,
+    version=5,
     scope="target",
     needs=("diarize/turns.json", "transcribe/script.json", "split/speech.wav", "split/programme.flac"),
     makes=("casting.json",),

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from voiceclone.voiceprint import Print
 
 ENGINE = "adaptive"
-VERSION = 2
+VERSION = 3
 """Changes when the same clips would make another voice."""
 
 MOST_S = 60.0

@@ -260,6 +260,15 @@ def test_words_that_were_not_said_make_no_voice() -> None:
         train(wrong, "en", "en", steps=1)
 
 
+def test_words_of_which_some_were_misheard_are_not_left_to_teach_the_sounds(amara: TrainedVoice) -> None:
+    """One word in four is another: the voice is held near the source's sounds, as in a language that was not heard."""
+    other = ["purple", "monkeys", "seldom", "dance", "with", "thunder", "while", "seven", "kettles", "whistle"]
+    said = [*LEARNT, MORE[0]]
+    texts = [" ".join(other[at % 10] if at % 4 == 3 else word for at, word in enumerate(text.split())) for text in said]
+    heard = [Clip(*flite("slt", text), wrong) for text, wrong in zip(said, texts, strict=True)]
+    assert (amara.own_frames, train(heard, "en", "en", steps=1).own_frames) == (0.7, 0.4)
+
+
 def test_a_clip_with_other_words_is_left_out() -> None:
     """The others make the voice, and a short answer, which tells nothing by the order of its words, stays."""
     said = [*LEARNT, MORE[0], "Yes, exactly."]

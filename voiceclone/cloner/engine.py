@@ -20,7 +20,7 @@ class AdaptiveCloner(CloningEngine[Saying, Said]):
     """
 
     name = "adaptive"
-    version = "2"
+    version = "3"
     sample_rate = RATE
     licence = "Apache-2.0; speech source espeak-ng, GPL-3.0-or-later, in a process of its own"
 

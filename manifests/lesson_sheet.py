@@ -43,26 +43,31 @@ def parse(text: str, name: str) -> LessonSheet:
     """
     header_line = text.partition("\n")[0]
     separator = max(",;\t", key=header_line.count)
-    header = [column.strip() for column in _cells(text, name, separator, width=None, rows=1)[0]]
+    header = [column.strip() for column in cells(text, name, separator, width=None, rows=1, known=f": {_known()}")[0]]
     if "media" not in header:
         raise ManifestError([Finding(name, 1, f"no column `media`; the first line names columns: {_known()}.")])
     faults = [Finding(name, 1, message) for message in _header_faults(header)]
-    table = _cells(text, name, separator, width=len(header), rows=None)
+    table = cells(text, name, separator, width=len(header), rows=None)
     lessons: list[dict[str, Any]] = []
     lines: list[int] = []
     line = 1
-    for cells in table:
-        if line > 1 and any(cell.strip() for cell in cells):
-            lessons.append(_lesson(header, cells))
+    for row in table:
+        if line > 1 and any(cell.strip() for cell in row):
+            lessons.append(_lesson(header, row))
             lines.append(line)
-        line += 1 + sum(cell.count("\n") for cell in cells)
+        line += 1 + sum(cell.count("\n") for cell in row)
     if not lessons:
         faults.append(Finding(name, 1, "no lessons; each further line is one, its media file first."))
     return LessonSheet(name, lessons, lines, tuple(faults))
 
 
-def _cells(text: str, name: str, separator: str, *, width: int | None, rows: int | None) -> list[list[str]]:
-    """Every cell of the file as it is written, the first line and empty lines included."""
+def cells(
+    text: str, name: str, separator: str, *, width: int | None, rows: int | None, known: str = ""
+) -> list[list[str]]:
+    """Every cell of a CSV as it is written, the first line and empty lines included; `known` names its columns.
+
+    Raises ManifestError, by line, where it is no table.
+    """
     # By name: it has no type stubs. Here: it takes a second to import, and most manifests are YAML.
     pandas: Any = importlib.import_module("pandas")
 
@@ -80,13 +85,11 @@ def _cells(text: str, name: str, separator: str, *, width: int | None, rows: int
             skip_blank_lines=False,
         )
     except pandas.errors.EmptyDataError as error:
-        raise ManifestError(
-            [Finding(name, 1, f"the file is empty; its first line names columns: {_known()}.")]
-        ) from error
+        raise ManifestError([Finding(name, 1, f"the file is empty; its first line names columns{known}.")]) from error
     except pandas.errors.ParserError as error:
         record, message = _parser_fault(str(error))
-        before = _cells(text, name, separator, width=width, rows=record) if record else []
-        line = 1 + sum(1 + sum(cell.count("\n") for cell in cells) for cells in before)
+        before = cells(text, name, separator, width=width, rows=record) if record else []
+        line = 1 + sum(1 + sum(cell.count("\n") for cell in row) for row in before)
         raise ManifestError([Finding(name, line, message)]) from error
     return [[str(cell) for cell in row] for row in frame.to_numpy().tolist()]
 
@@ -123,10 +126,10 @@ def _known() -> str:
     return ", ".join(f"`{column}`" for column in (*COLUMNS, TRANSLATION + "es"))
 
 
-def _lesson(header: list[str], cells: list[str]) -> dict[str, Any]:
+def _lesson(header: list[str], row: list[str]) -> dict[str, Any]:
     """One row as a manifest's lesson; empty cells are keys that are not given."""
     lesson: dict[str, Any] = {}
-    for column, cell in zip(header, (cell.strip() for cell in cells), strict=True):
+    for column, cell in zip(header, (cell.strip() for cell in row), strict=True):
         if not cell:
             continue
         if column == "speakers":

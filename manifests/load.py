@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from manifests import document, faults, lesson_sheet, not_yet, rules
+from manifests import document, faults, glossary, lesson_sheet, not_yet, rules
 from manifests.document import At, Document
 from manifests.errors import Finding, ManifestError
 from manifests.faults import Fault
@@ -47,7 +47,7 @@ def load(path: Path) -> Course:
     """Read a manifest.
 
     Raises ManifestError with all findings where it cannot be understood, or asks for what this version cannot do.
-    Whether media files are there is not looked at: see `lessons.check_media`.
+    The glossary is read too. Whether media files are there is not looked at: see `lessons.check_media`.
     """
     source = read(path)
     course, found = faults.validate(source.data)
@@ -58,6 +58,12 @@ def load(path: Path) -> Course:
         faulty = {fault.at for fault in found}
         found += [fault for fault in related if not any(fault.at[:end] in faulty for end in range(len(fault.at) + 1))]
     own = [*source.document.faults, *(source.sheet.faults if source.sheet else ())]
+    if course is not None and course.glossary is not None and not any(fault.at == ("glossary",) for fault in found):
+        terms = path.parent / course.glossary
+        if terms.is_file():
+            own = (*own, *glossary.read(terms, course.targets).findings)
+        else:
+            found.append(Fault(("glossary",), f"there is no file `{course.glossary}` in {path.parent}."))
     findings = {*own, *(source.finding(fault) for fault in found)}
     if findings or course is None:
         raise ManifestError(sorted(findings, key=lambda finding: (finding.file, finding.line, finding.message)))

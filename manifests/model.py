@@ -205,7 +205,7 @@ class Quality(Part):
         default=None, ge=-1, le=1, description="Least similarity of every cloned line to the person's voice (a cosine)."
     )
     glossary: float | None = Field(
-        default=None, ge=0, le=1, description="Least share of terms as the glossary has them."
+        default=None, ge=0, le=1, description="Least share of the glossary's terms that the dub says as it has them."
     )
     numbers: float | None = Field(
         default=None, ge=0, le=1, description="Least share of the source's numbers that the dub says."
@@ -336,7 +336,8 @@ class Course(Part):
     ] = Field(default="auto", description="Match voices to people by ear (`auto`), or say who or how many speak.")
     glossary: Text | None = Field(
         default=None,
-        description="CSV of terms below the manifest's folder: source, target language, term, pronunciation.",
+        description="CSV of terms below the manifest's folder: source, target language, term, pronunciation. No term:"
+        " not translated.",
     )
     delivery: Delivery = Field(
         default=Delivery(), description="Container, loudness, tracks and subtitles of the finished file."

@@ -35,13 +35,9 @@ def _is(word: object) -> Callable[[Any], bool]:
 
 ROWS: Final[tuple[Row, ...]] = (
     Row(("profile",), _is("studio"), "the studio profile; write `embedded`"),
-    Row(("glossary",), _given, "glossaries; leave the key out"),
     *(
         Row(("quality", gate), _given, f"a gate on {what}; leave it out")
-        for gate, what in (
-            ("glossary", "the glossary"),
-            ("read_back", "what is recognized in the dub"),
-        )
+        for gate, what in (("read_back", "what is recognized in the dub"),)
     ),
 )
 

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from manifests.glossary import Term
 from manifests.record import Disclosure, Loudness, Problem, RecordLine, Timing
+from tasks import terms
 from tasks.loudness import PROFILES
 from tasks.mix import SQUEEZED, Mix
 from tasks.numbers import lost
 
-Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage"]
+Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage", "glossary"]
 
 PEAK_TOLERANCE = 0.1
 """Decibels that a true peak may be measured above its limit: the measure's own error (BS.1770-4, annex 2)."""
@@ -33,6 +35,8 @@ class Gates:
     """Least share of the source's numbers that the dub says too."""
     leakage: float | None = None
     """Most of the original's voice that is left under the dub, as a share of its level."""
+    glossary: float | None = None
+    """Least share of the glossary's terms that the dub says as it has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +53,7 @@ class Measured:
     lines: tuple[RecordLine, ...] = ()
     source_language: str = "en"
     language: str = "en"
+    terms: tuple[Term, ...] = ()
 
 
 def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
@@ -62,6 +67,7 @@ def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
         "similarity": list(_similarity(gates.similarity, found)) if gates.similarity is not None else [],
         "numbers": list(_numbers(gates.numbers, found)) if gates.numbers is not None else [],
         "leakage": list(_leakage(gates.leakage, found)) if gates.leakage is not None else [],
+        "glossary": list(_glossary(gates.glossary, found)) if gates.glossary is not None else [],
     }
     return tuple(Problem(stage="verify", gate=gate, message=message) for gate, all_ in said.items() for message in all_)
 
@@ -129,6 +135,22 @@ def _numbers(limit: float, found: Measured) -> Iterator[str]:
     kept = 1 - missing / meant if meant else 1.0
     if kept < limit:
         share = f"{kept:.2f} of the source's numbers are said; the gate asks for {limit:g}"
+        yield f"{share}. Lacking in line {_some(where)}."
+
+
+def _glossary(limit: float, found: Measured) -> Iterator[str]:
+    """Of the lines that are spoken, as `_numbers`."""
+    meant, missing, where = 0, 0, list[str]()
+    for line in found.lines:
+        if line.placed:
+            text = line.source.text
+            meant += len(terms.wanted(found.terms, text, found.source_language))
+            gone = terms.lacking(found.terms, text, found.source_language, line.text.value, found.language)
+            missing += len(gone)
+            where += [f"{line.id} ({', '.join(term.term for term in gone)})"] if gone else []
+    kept = 1 - missing / meant if meant else 1.0
+    if kept < limit:
+        share = f"{kept:.2f} of the glossary's terms are said; the gate asks for {limit:g}"
         yield f"{share}. Lacking in line {_some(where)}."
 
 

@@ -16,6 +16,7 @@ from tasks.best_take import Heard
 from tasks.engines import catalogue
 from tasks.engines.protocols import Control, Synthesizer, Voicing
 from tasks.kept_takes import Wish, kept
+from tasks.pronouncing import respelled
 from tasks.stage import Workbench, digest
 from voiceclone.registry import Registry
 
@@ -41,6 +42,8 @@ class How:
     """Person to how their voice is refined."""
     lines: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Line id to how it is refined, in place of what its person's refinement says of the same."""
+    pronunciations: tuple[tuple[str, str], ...] = ()
+    """Terms and how they are said, in place of how they are written."""
 
     def refinement(self, line: Line, voice: Voice) -> dict[str, Any]:
         """Everything that is asked of the way in which a line is spoken."""
@@ -141,7 +144,9 @@ def _wish(order: Order, take: int, engine: Synthesizer, wanted: Voicing, how: Ho
     rate = order.rate if "rate" in engine.obeys else 1.0
     if voice.kind == "clone" and rate != 1:
         obeyed["pace"], rate = min(2.0, round(obeyed.get("pace", 1.0) * rate, 3)), 1.0
-    text = order.line.text if "emphasis" in engine.obeys else emphasis.plain(order.line.text)
+    phonemes = voice.kind == "stock" and voice.engine == "espeak-ng"
+    said = respelled(order.line.text, how.pronunciations, how.language, phonemes=phonemes)
+    text = said if "emphasis" in engine.obeys else emphasis.plain(said)
     identity = engine.identity(wanted)
     facts: dict[str, Any] = {
         "version": TAKE_VERSION,

@@ -13,6 +13,7 @@ from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
 from manifests.timeline import Takes
 from tasks import clone
+from tasks import terms as glossary
 from tasks.engines import catalogue
 from tasks.fitting import Talk, fitted
 from tasks.media import Media
@@ -69,7 +70,8 @@ def params(job: Job) -> Params:
         if terms is not None and name in terms.consents
     }
     lines = {name: how.model_dump(exclude_none=True) for name, how in sorted(job.lesson.refine.items())}
-    how = How(job.language or "", clone.wanted(job), terms, refined, lines)
+    pronounced = tuple((term.term, term.pronunciation) for term in glossary.of(job) if term.pronunciation)
+    how = How(job.language or "", clone.wanted(job), terms, refined, lines, pronounced)
     return Params(how, Limits(soft_max=job.course.timing.soft_max, hard_max=job.course.timing.hard_max))
 
 

@@ -12,6 +12,7 @@ from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
 
+from manifests import glossary
 from manifests.cues import Cue, read
 from manifests.engines import chosen
 from manifests.model import Job
@@ -33,7 +34,15 @@ _CHUNK_PAUSE_S = 0.5
 
 def params(job: Job) -> Hearing:
     choice = chosen(job.course, "transcribe")
-    return Hearing(job.course.source_language, choice.name, choice.model, options=choice.options)
+    language = job.course.source_language
+    return Hearing(language, choice.name, choice.model, _terms(job, choice.name), options=choice.options)
+
+
+def _terms(job: Job, engine: str) -> tuple[str, ...]:
+    """The glossary's terms, for an engine that listens for some: to another, a new one is no reason to hear again."""
+    if job.course.glossary is None or not getattr(catalogue.transcriber(engine), "hears_terms", True):
+        return ()
+    return glossary.load(job.manifest.parent / job.course.glossary).sources()
 
 
 def transcribe(

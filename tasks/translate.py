@@ -12,12 +12,14 @@ from pathlib import Path
 
 from manifests.engines import chosen
 from manifests.errors import EngineUnavailable
+from manifests.glossary import Term
 from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, dump, load
-from tasks import given_lines
+from tasks import given_lines, terms
 from tasks.engines import apertium, catalogue
 from tasks.engines.protocols import Translated, Translating
 from tasks.given_lines import Given
+from tasks.line_checks import checked
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.trimming import keeps, shortened
 
@@ -31,29 +33,46 @@ class Params:
     route: tuple[str, ...]
     """The models by which the engine goes, so that another way between the languages is another result; none where
     there is no way, and people have written lines."""
+    terms: tuple[Term, ...] = ()
+    """The glossary's, for this language."""
 
 
 def translate(
     script: Script,
     wanted: Translating,
     known: Given | None = None,
+    glossary: Sequence[Term] = (),
     *,
     cores: int = 1,
     tell: Callable[[float], None] = lambda share: None,
+    spent: dict[str, float] | None = None,
 ) -> Lines:
-    """One line for each utterance, in order: the one that people gave, else an engine's.
+    """One line for each utterance, in order: the one that people gave, else an engine's; each with its checks.
 
-    Raises EngineUnavailable where an engine is needed and nothing leads to the language.
+    What the engine says that it took (tokens, cost) is added to `spent`. Raises EngineUnavailable where an engine is
+    needed and nothing leads to the language.
     """
     known = known or Given()
     rest = [utterance for utterance in script.utterances if utterance.id not in known.lines]
-    made = machine(rest, wanted, cores=cores, tell=tell)
+    made = machine(rest, wanted, glossary, cores=cores, tell=tell, spent=spent)
     lines = {**known.lines, **{line.id: line for line in made}}
-    return Lines(wanted.target, tuple(known.remarked(lines[utterance.id]) for utterance in script.utterances))
+    return Lines(
+        wanted.target,
+        tuple(
+            known.remarked(_looked_over(lines[utterance.id], utterance, wanted, glossary))
+            for utterance in script.utterances
+        ),
+    )
 
 
 def machine(
-    utterances: Sequence[Utterance], wanted: Translating, *, cores: int, tell: Callable[[float], None]
+    utterances: Sequence[Utterance],
+    wanted: Translating,
+    glossary: Sequence[Term] = (),
+    *,
+    cores: int,
+    tell: Callable[[float], None],
+    spent: dict[str, float] | None = None,
 ) -> list[Line]:
     """Lines by an engine, in order, with shorter renderings of each for where there is no time for all of it.
 
@@ -65,17 +84,56 @@ def machine(
     said = [utterance.text for utterance in utterances]
     briefer = [_ends(shortened(text, wanted.source)) for text in said]
     texts = [*said, *(each.text for each in chain.from_iterable(briefer))]
-    answers = catalogue.translator(wanted.engine).translate(texts, wanted, cores=cores, tell=tell)
+    translator = catalogue.translator(wanted.engine)
+    asked = replace(wanted, terms=tuple((term.source, term.term) for term in glossary))
+
+    def say(texts: Sequence[str], tell: Callable[[float], None] = lambda share: None) -> list[Translated]:
+        said = translator.translate(texts, asked, cores=cores, tell=tell)
+        if spent is not None:
+            for answer in said:
+                _count(answer, spent)
+        return said
+
+    pair = (wanted.source, wanted.target)
+    answers = say(texts, tell)
+    if glossary:
+        answers = terms.kept(texts, answers, glossary, pair, say, translator.placeholder)
     of_briefer = iter(answers[len(said) :])
     return [
         Line(
             utterance.id,
             answer.text,
             checks=_checks(answer),
-            renderings=_renderings(answer, [(each, next(of_briefer)) for each in sources], wanted.target),
+            renderings=tuple(
+                each
+                for each in _renderings(answer, [(each, next(of_briefer)) for each in sources], wanted.target)
+                if not _loses(utterance.text, answer.text, each.text, glossary, pair)
+            ),
         )
         for utterance, answer, sources in zip(utterances, answers, briefer, strict=False)
     ]
+
+
+def _count(answer: Translated, spent: dict[str, float]) -> None:
+    for name, amount in zip(("tokens_in", "tokens_out", "cost"), (*answer.tokens, answer.cost), strict=True):
+        if amount:
+            spent[name] = round(spent.get(name, 0) + amount, 6)
+
+
+def _looked_over(line: Line, utterance: Utterance, wanted: Translating, glossary: Sequence[Term]) -> Line:
+    """A line and its renderings, each with what is wrong with it."""
+
+    def wrong(text: str) -> tuple[str, ...]:
+        return checked(utterance.text, wanted.source, text, wanted.target, glossary)
+
+    renderings = tuple(replace(each, checks=(*each.checks, *wrong(each.text))) for each in line.renderings)
+    return replace(line, checks=(*line.checks, *wrong(line.text)), renderings=renderings)
+
+
+def _loses(source: str, full: str, shorter: str, glossary: Sequence[Term], pair: tuple[str, str]) -> bool:
+    """Whether a rendering lacks a term that the full text has."""
+    lack = [set(terms.lacking(glossary, source, pair[0], text, pair[1])) for text in (full, shorter)]
+    return bool(lack[1] - lack[0])
 
 
 def _rough(source: str, language: str) -> Callable[[Sequence[str]], Sequence[str]] | None:
@@ -135,7 +193,7 @@ def params(job: Job) -> Params:
         if not given_lines.files(job):
             raise
         route = ()
-    return Params(asked, route)
+    return Params(asked, route, terms.of(job))
 
 
 def check(job: Job) -> None:
@@ -156,16 +214,17 @@ def engine(job: Job) -> Engine | None:
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     script = load(Script, inputs["transcribe/script.json"])
     known = given_lines.given(script, inputs, _rough(script.language, params.wanted.target))
-    lines = translate(script, params.wanted, known, cores=bench.cores, tell=bench.tell)
+    spent: dict[str, float] = {}
+    lines = translate(script, params.wanted, known, params.terms, cores=bench.cores, tell=bench.tell, spent=spent)
     unknown = sum(check.startswith("unknown word") for line in lines.lines for check in line.checks)
     by_people = sum(line.origin != "machine" for line in lines.lines)
-    notes = {"unknown_words": unknown} | ({"by_people": by_people} if by_people else {})
+    notes = {"unknown_words": unknown} | ({"by_people": by_people} if by_people else {}) | spent
     return Made({"lines.json": dump(lines, bench.scratch / "lines.json")}, notes=notes)
 
 
 STAGE = Stage(
     name="translate",
-    version=5,
+    version=6,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),

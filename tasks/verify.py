@@ -18,6 +18,7 @@ from typing import Any, get_args
 from manifests import approvals
 from manifests.approvals import Approval
 from manifests.errors import StageFailed, StoreError
+from manifests.glossary import Term
 from manifests.languages import iso_639_2
 from manifests.model import Job
 from manifests.model import Stage as StageName
@@ -40,6 +41,7 @@ from manifests.shelves import REVIEW, shelf, streams
 from manifests.spans import RATE, samples, seconds
 from manifests.store import file_sha256
 from manifests.timeline import Takes, Timeline
+from tasks import terms
 from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
 from tasks.gates import Gates, Measured, failed
@@ -81,6 +83,8 @@ class Params:
     hls: str | None = None
     """Where the lesson's streams are, relative to `out`, if they are asked for."""
     gates: Gates = field(default_factory=Gates)
+    terms: tuple[Term, ...] = ()
+    """The glossary's, where its gate is closed."""
     approval: Approval | None = None
     """What somebody released of this target."""
 
@@ -122,6 +126,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         lines=record.lines,
         source_language=evidence.script.language,
         language=params.language,
+        terms=params.terms,
     )
     below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
     content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
@@ -202,7 +207,7 @@ def examine(
             "verify": StageRun(state="done", seconds=round(time.monotonic() - started, 3), cached=False),
         },
         problems=problems,
-        notes=(*_notes(evidence, heard), *_faint(disclosed)),
+        notes=(*_notes(evidence, heard), *_spent(history), *_faint(disclosed)),
     )
 
 
@@ -346,6 +351,14 @@ def _notes(evidence: Evidence, heard: Heard) -> Iterator[str]:
         yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
 
 
+def _spent(history: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """What an engine that counts it took."""
+    notes: Mapping[str, Any] = history.get("translate", {}).get("notes") or {}
+    if "tokens_in" in notes or "tokens_out" in notes:
+        cost = f", at a cost of {notes['cost']:g}" if "cost" in notes else ""
+        yield f"the translation took {notes.get('tokens_in', 0)} tokens in and {notes.get('tokens_out', 0)} out{cost}"
+
+
 def _streams(made: Media, track: int) -> Iterator[Stream]:
     dub = _audio(made)[track].index
     for stream in made.streams:
@@ -410,14 +423,16 @@ def _params(job: Job) -> Params:
             quality.similarity,
             quality.numbers,
             quality.leakage,
+            quality.glossary,
         ),
+        terms=terms.of(job) if quality.glossary is not None else (),
         approval=approvals.read(job.manifest, job.lesson_id, job.language) if job.language else None,
     )
 
 
 STAGE = Stage(
     name="verify",
-    version=8,
+    version=9,
     scope="target",
     needs=(
         "source",

@@ -317,6 +317,7 @@ class Apertium:
     """The embedded translator: rules and dictionaries, with nothing to download."""
 
     name = "apertium"
+    placeholder = "term_{}_x"
 
     def check(self, wanted: Translating) -> None:
         if wanted.model or wanted.options:

@@ -57,6 +57,9 @@ _EMPHASIS = '<prosody pitch="+25%" rate="85%" volume="+40%">{}</prosody>'
 _NOT_WORDS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\[\]\u2600-\u27bf\ufe0f\U0001f000-\U0001faff]")
 """Control codes, brackets, and pictures, whose names nobody wants to hear."""
 
+_OPEN, _CLOSE = "\ue000", "\ue001"  # of private use: no text of people's has them, nor can write phonemes
+_PHONEMES = re.compile(rf"{_OPEN}([a-zA-Z0-9@:;,'%=#&*?^~!_| -]*){_CLOSE}")
+
 _NEIGHBOURS = {"gl": "an", "fr": "fr-fr", "en": "en-us", "pt-PT": "pt", "oc": "ca", "ast": "es", "arg": "an"}
 """Languages that espeak-ng lacks, or names otherwise, to the voice that reads their spelling best.
 
@@ -133,10 +136,17 @@ def raised(setting: int, semitones: float) -> int:
     return round(min(max(setting + semitones / 12 / _OCTAVES_A_STEP, _SETTINGS[0]), _SETTINGS[1]))
 
 
+def phonemes(mnemonics: str) -> str:
+    """A stretch of text that is said by espeak-ng's own phoneme mnemonics, such as `f'otu`."""
+    return f"{_OPEN}{mnemonics}{_CLOSE}"
+
+
 def spoken(text: str) -> str:
     """A text that espeak-ng reads as nothing but text, on one line: without control codes, of which 1 begins a
-    command, without brackets, of which two begin phonemes, and without emoji."""
-    return " ".join(_NOT_WORDS.sub(" ", text).split())
+    command, without brackets, of which two begin phonemes, and without emoji. The phonemes of `phonemes` stay."""
+    parts = enumerate(_PHONEMES.split(text))
+    said = (f"[[{part}]]" if at % 2 else _NOT_WORDS.sub(" ", part) for at, part in parts)
+    return " ".join("".join(said).split())
 
 
 def marked_up(text: str) -> str | None:

@@ -248,6 +248,7 @@ class Pocketsphinx:
     """The embedded transcriber: English, with nothing to download."""
 
     name = NAME
+    hears_terms = False
     longest_s = LONGEST_S
 
     def check(self, wanted: Hearing) -> None:

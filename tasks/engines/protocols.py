@@ -57,7 +57,7 @@ class Hearing:
     model: str | None = None
     """The manifest's choice among the engine's models; None for the engine's own."""
     hotwords: tuple[str, ...] = ()
-    """Terms that are likely to be said, for engines that listen for some."""
+    """Terms that are likely to be said; none for an engine that says `hears_terms = False`."""
     options: dict[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -161,6 +161,8 @@ class Translating:
     engine: str
     model: str | None = None
     options: dict[str, Any] = field(default_factory=dict[str, Any])
+    terms: tuple[tuple[str, str], ...] = ()
+    """The glossary's, source and target, for engines that can be told; the stage sees to them whatever comes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +176,18 @@ class Translated:
     """Words that could not be put into their form: they stand there in their dictionary's."""
     hypotheses: tuple[str, ...] = ()
     """Other translations, from the likeliest on, where the engine has any."""
+    tokens: tuple[int, int] = (0, 0)
+    """What was read and written for it by an engine that counts them; a batch's stand at its first text."""
+    cost: float = 0.0
+    """The same in the currency of the engine's prices."""
 
 
 class Translator(Protocol):
     """Says texts in another language."""
 
     name: str
+    placeholder: str
+    """A word, with `{}` for a number, that it hands through as it is: it stands for terms of the glossary."""
 
     def check(self, wanted: Translating) -> None:
         """Raises EngineUnavailable where nothing leads to the target, InputError for an option it does not have."""

@@ -314,9 +314,7 @@ def test_an_engine_that_nobody_has_is_named(faults: Callable[[str], list[str]], 
     ("text", "expected"),
     [
         (HEAD + "profile: studio\n" + LESSONS, "3: not yet: the studio profile"),
-        (HEAD + "glossary: g.csv\n" + LESSONS, "3: not yet: glossaries"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
-        (HEAD + "quality: {glossary: 0.7}\n" + LESSONS, "3: not yet: a gate on the glossary"),
     ],
 )
 def test_what_is_not_built_yet_is_refused_by_name(faults: Callable[[str], list[str]], text: str, expected: str) -> None:

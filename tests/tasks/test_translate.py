@@ -219,8 +219,9 @@ def test_the_stage_counts_what_is_unknown_and_its_key_names_the_way(tmp_path: Pa
     lesson = {"manifest": tmp_path, "course": course, "lesson": course.lessons[0], "lesson_id": "a"}
     job = Job(**lesson, media=tmp_path, out=tmp_path, language="pt-BR")
     assert asdict(STAGE.params(job)) == {
-        "wanted": {"source": "en", "target": "pt-BR", "engine": "apertium", "model": None, "options": {}},
+        "wanted": {"source": "en", "target": "pt-BR", "engine": "apertium", "model": None, "options": {}, "terms": ()},
         "route": ("eng-spa", "es-pt_BR"),
+        "terms": (),
     }
     source = dump(script("The blargh and the zorg.", "The house."), tmp_path / "script.json")
     bench = Workbench(Store(tmp_path / "store"), tmp_path)

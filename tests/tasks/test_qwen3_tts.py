@@ -34,8 +34,8 @@ NAME = "tiny-qwen3"
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tts_pad>", "<tts_bos>", "<tts_eos>"]
 
 
-def tiny(folder: Path) -> Path:
-    """A Qwen3-TTS folder of some hundred kilobytes, of the library's own classes."""
+def tiny(folder: Path, *, real: bool = False) -> Path:
+    """A Qwen3-TTS folder of some hundred kilobytes, of the library's own classes; `real`: of the 0.6B model's sizes."""
     import torch
     from qwen_tts.core.models import Qwen3TTSConfig, Qwen3TTSForConditionalGeneration
     from qwen_tts.core.models.processing_qwen3_tts import Qwen3TTSProcessor
@@ -55,23 +55,28 @@ def tiny(folder: Path) -> Path:
     tokenizer.add_special_tokens({"additional_special_tokens": SPECIAL[1:]})
     Qwen3TTSProcessor(tokenizer).save_pretrained(folder)
     ids: list[int] = tokenizer.convert_tokens_to_ids(SPECIAL)
-    groups, books, languages = 4, 32, ("english", "spanish", "french")
+    groups, books, languages = 16 if real else 4, 2048 if real else 32, ("english", "spanish", "french")
     shape = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "hidden_size": 32}
+    heads, inner, sections = 16, 64, [4, 2, 2]
+    if real:
+        shape = {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 1024}
+        heads, inner, sections = 128, 3072, [24, 20, 20]
     vocabulary_size = books + 1024  # the last 1024 are no sounds
     talker = {
         **shape,
         "vocab_size": vocabulary_size,
-        "intermediate_size": 64,
-        "head_dim": 16,
-        "text_hidden_size": 32,
-        "text_vocab_size": len(tokenizer),
+        "intermediate_size": inner,
+        "head_dim": heads,
+        "text_hidden_size": 2048 if real else 32,
+        "text_vocab_size": 151_936 if real else len(tokenizer),
         "num_code_groups": groups,
-        "rope_scaling": {"rope_type": "default", "mrope_section": [4, 2, 2], "interleaved": True},
+        "rope_scaling": {"rope_type": "default", "mrope_section": sections, "interleaved": True},
         "code_predictor_config": {
             **shape,
+            "num_hidden_layers": 5 if real else 1,
             "vocab_size": books,
-            "intermediate_size": 64,
-            "head_dim": 16,
+            "intermediate_size": inner,
+            "head_dim": heads,
             "num_code_groups": groups,
         },
         "codec_eos_token_id": books,
@@ -92,6 +97,8 @@ def tiny(folder: Path) -> Path:
         "enc_res2net_scale": 2,
         "enc_se_channels": 8,
     }
+    if real:
+        speaker = {"enc_dim": 1024}
     config = Qwen3TTSConfig(
         talker_config=talker,
         speaker_encoder_config=speaker,
@@ -108,8 +115,11 @@ def tiny(folder: Path) -> Path:
     written = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps(written | {"speaker_encoder_config": speaker}))
     (folder / "generation_config.json").write_text(json.dumps({"temperature": 0.9, "top_k": 20}))
+    whole = {"num_quantizers": 32, "codebook_size": books, "frame_rate": 12.5, "sampling_rate": 24_000}
     codec = Qwen3TTSTokenizerV2Config(
-        encoder_config={
+        encoder_config=whole
+        if real
+        else {
             "hidden_size": 32,
             "num_filters": 4,
             "num_hidden_layers": 1,
@@ -126,7 +136,9 @@ def tiny(folder: Path) -> Path:
             "sampling_rate": 24_000,
             "frame_rate": 12.5,
         },
-        decoder_config={
+        decoder_config={"codebook_dim": 512, "head_dim": 64}
+        if real
+        else {
             "codebook_size": books,
             "codebook_dim": 16,
             "hidden_size": 32,

@@ -1,6 +1,6 @@
 """Diarization error on recordings with known truth, against hearing one speaker wherever there is speech.
 
-usage: python benchmarks/diarization.py FOLDER [--out diarization.json]
+usage: python benchmarks/diarization.py FOLDER [--engine pyannote-community-1] [--out diarization.json]
 
 FOLDER holds audio files with an `.rttm` beside each. Prints one row a file and a total, and writes the same as JSON.
 DER: pyannote.metrics, collar 0.25 s, overlapped speech scored.
@@ -31,12 +31,13 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--out", type=Path, default=Path("diarization.json"))
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--engine", default="pyannote", help="which diarizer; `dub doctor` names them")
     options = parser.parse_args()
     settle()
     rows: list[dict[str, Any]] = []
     for truth in sorted(options.folder.glob("*.rttm")):
         media = next(path for path in sorted(options.folder.glob(f"{truth.stem}.*")) if path != truth)
-        rows.append(measure(media, truth, options.cores))
+        rows.append(measure(media, truth, options.engine, options.cores))
     total: dict[str, Any] = {key: sum(row[key] for row in rows) for key in (*PARTS, "total", "baseline errors")}
     total["der"] = sum(total[part] for part in PARTS) / total["total"]
     total["baseline der"] = total["baseline errors"] / total["total"]
@@ -51,10 +52,12 @@ def main() -> None:
             f"{row['x real time']:12.3f}"
         )
     print(f"{'total':24} {total['der']:6.3f} {total['baseline der']:12.3f}")
-    options.out.write_text(json.dumps({"collar": COLLAR, "files": rows, "total": total}, indent=1))
+    options.out.write_text(
+        json.dumps({"engine": options.engine, "collar": COLLAR, "files": rows, "total": total}, indent=1)
+    )
 
 
-def measure(media: Path, truth: Path, cores: int) -> dict[str, Any]:
+def measure(media: Path, truth: Path, engine: str, cores: int) -> dict[str, Any]:
     from pyannote.core import Segment, Timeline
     from pyannote.database.util import load_rttm
     from pyannote.metrics.diarization import DiarizationErrorRate
@@ -65,9 +68,9 @@ def measure(media: Path, truth: Path, cores: int) -> dict[str, Any]:
         subprocess.run(command, check=True, timeout=600)
         length = (speech.stat().st_size - 44) // 2 * 3
         began = time.perf_counter()
-        found = diarize(speech, (Span(0, length),), Listening("pyannote"), cores=cores)
+        found = diarize(speech, (Span(0, length),), Listening(engine), cores=cores)
         took = time.perf_counter() - began
-        alone = diarize(speech, (Span(0, length),), Listening("pyannote", 1, 1), cores=cores)
+        alone = diarize(speech, (Span(0, length),), Listening(engine, 1, 1), cores=cores)
     reference = next(iter(load_rttm(truth).values()))
     heard = Timeline([Segment(0, length / 48_000)])
     metric = DiarizationErrorRate(collar=COLLAR, skip_overlap=False)

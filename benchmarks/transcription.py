@@ -1,6 +1,6 @@
-"""Word errors and onset errors of the embedded recognizer against known text.
+"""Word errors and onset errors of a recognizer against known text.
 
-    .venv/bin/python benchmarks/transcription.py FOLDER [--captions KIND] [--gap 0.6] [--cores 2] [--json FILE]
+    .venv/bin/python benchmarks/transcription.py FOLDER [--engine whisperx] [--captions KIND] [--json FILE]
 
 FOLDER holds `metadata.csv` as LJ Speech has it (`id|text|text as spoken`) and a sound file for each id. The clips that
 have a text are joined to one lecture with quiet between them. Turns are the clips' own, with edges up to 0.1 s off, as
@@ -43,7 +43,7 @@ class Clip:
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"[a-z0-9']+", re.sub(r"[-/]", " ", text.lower()))
+    return re.findall(r"[^\W_]+(?:'[^\W_]+)*", re.sub(r"[-/]", " ", text.lower()))
 
 
 def word_errors(said: list[str], heard: list[str]) -> int:
@@ -126,6 +126,9 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--gap", type=float, default=0.6, help="seconds of quiet between clips")
     parser.add_argument("--captions", choices=["none", "right", "untimed", "other"], default="none")
+    parser.add_argument("--engine", default="pocketsphinx", help="which transcriber; `dub doctor` names them")
+    parser.add_argument("--model", help="which of its models")
+    parser.add_argument("--language", default="en", help="what is spoken, as a BCP-47 tag")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--json", type=Path, help="write the totals here too")
     asked = parser.parse_args()
@@ -134,13 +137,15 @@ def main() -> None:
         clips = lecture(asked.folder, asked.gap, speech)
         cues = captioned(clips, asked.captions)
         began = time.perf_counter()
-        script = transcribe(speech, diarized(clips), Hearing("en", "pocketsphinx"), captions=cues, cores=asked.cores)
+        wanted = Hearing(asked.language, asked.engine, asked.model)
+        script = transcribe(speech, diarized(clips), wanted, captions=cues, cores=asked.cores)
         took = time.perf_counter() - began
     if not script.utterances:
         raise SystemExit("No word was recognized.")
     table = measured(script, clips)
     starts = [min(abs(one.span.start_s - clip.span.start_s) for clip in clips) for one in script.utterances]
     totals = {
+        "engine": asked.engine,
         "words": int(table["words"].sum()),
         "word_error_rate": round(float(table["wrong"].sum() / table["words"].sum()), 3),
         "utterances": len(script.utterances),

@@ -13,6 +13,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from flows.consent_commands import consent
+from flows.model_commands import models
 from flows.options import AsJson, WorkspaceFolder
 from flows.script_commands import script
 from flows.voice_commands import voices
@@ -29,6 +30,7 @@ app = typer.Typer(
 app.add_typer(consent, name="consent")
 app.add_typer(voices, name="voices")
 app.add_typer(script, name="script")
+app.add_typer(models, name="models")
 
 Manifest = Annotated[Path, typer.Argument(metavar="MANIFEST", help="The course's manifest, .yaml or .csv.")]
 Only = Annotated[

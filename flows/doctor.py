@@ -22,6 +22,7 @@ from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable, ManifestError
 from tasks.engines import catalogue
 from tasks.engines.apertium import available_pairs
+from tasks.needs import offered
 
 PROGRAMS = {
     "ffmpeg": ("-version", "ffmpeg", "LGPL-2.1-or-later or GPL-2.0-or-later, as built"),
@@ -81,10 +82,12 @@ def show_doctor(licences: bool, json_wanted: bool) -> None:
 
 
 def examine() -> Iterator[Check]:
-    """Look at settings, programs, weights, languages, memory, disk and accelerator, in that order."""
+    """Look at settings, programs, weights, engines, models, languages, disk and accelerator, in that order."""
     yield _settings()
     yield from (_program(name) for name in PROGRAMS)
     yield from (_weights(package, inside, what) for package, inside, what, _ in WEIGHTS)
+    yield _engines()
+    yield from _models()
     yield _pairs()
     yield _disk(Path.cwd())
     yield _accelerator()
@@ -118,6 +121,29 @@ def _weights(package: str, inside: str, what: str) -> Check:
     except metadata.PackageNotFoundError:
         return Check(what, False, "package not installed", "make setup")
     return Check(what, there, f"{package} {version}", "" if there else "make setup")
+
+
+def _engines() -> Check:
+    """The engines that a manifest may name, by stage."""
+    return Check("engines", True, "; ".join(f"{stage}: {', '.join(installed(stage))}" for stage in GROUPS))
+
+
+def _models() -> Iterator[Check]:
+    """The models that are in the folder for them; each that is there in part, with the command that completes it."""
+    try:
+        folder = settings.of().models
+    except ManifestError:
+        return  # said above already
+    if folder is None:
+        yield Check("models", True, "none: DUB_MODELS names no folder; the embedded profile needs none")
+        return
+    known = {need.model.name: need.model for need in offered()}
+    whole = [name for name, model in known.items() if model.there]
+    found = f"{', '.join(whole) or 'none'} in {folder}"
+    yield Check("models", True, found if whole else f"{found}; dub models list COURSE.yaml names what a course needs")
+    for name, model in known.items():
+        if name not in whole and (folder / name).is_dir():
+            yield Check(f"model {name}", False, model.named(folder), f"dub models pull {name}")
 
 
 def _pairs() -> Check:

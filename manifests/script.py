@@ -44,6 +44,8 @@ class Diarization:
     turns: tuple[Turn, ...]
     speech: tuple[Span, ...]
     """Where anybody speaks at all, merged and in order."""
+    exclusive: tuple[Turn, ...] = ()
+    """Turns of which no two overlap, by whom each word is said; none where the engine tells only who speaks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,9 @@ class Written:
     """Whether it was surely meant to be said: not in round brackets, not like a name before a colon."""
 
 
-def words(cues: Sequence[Cue]) -> tuple[Written, ...]:
+def words(cues: Sequence[Cue], language: str = "en") -> tuple[Written, ...]:
     """Every word that was said, in order; a sign alone (a dash) joins the word before it."""
-    return tuple(word for _, said in said_in(cues) for word in said)
+    return tuple(word for _, said in said_in(cues, language) for word in said)
 
 
 def ends_sentence(text: str) -> bool:
@@ -46,12 +46,12 @@ def ends_sentence(text: str) -> bool:
     return text.rstrip("\"')\u201d\u2019").endswith((".", "?", "!", "\u2026"))
 
 
-def said_in(cues: Sequence[Cue]) -> Iterator[tuple[Cue, tuple[Written, ...]]]:
+def said_in(cues: Sequence[Cue], language: str = "en") -> Iterator[tuple[Cue, tuple[Written, ...]]]:
     """What is said in each cue, in order; cues in which nothing (new) is said are left out."""
     for cue, rows in rows_in(cues):
         out: list[Written] = []
         for text, certain in _tokens(" ".join(rows)):
-            said = spoken(text)
+            said = spoken(text, language)
             if said:
                 out.append(Written(text, said, certain))
             elif out and text not in "()":

@@ -47,6 +47,8 @@ class Voice:
     embedding: Floats
     """Of length 1."""
     spans: tuple[Span, ...]
+    alone: tuple[Span, ...] = ()
+    """Where they are heard best; where the engine says so, no two voices' overlap."""
     weight: float = field(init=False)
     """Seconds of speech."""
 
@@ -82,28 +84,40 @@ def diarize(
             tell=lambda share, number=number: tell((number + share) / len(stretches)),
         )
         for row, embedding in enumerate(heard.voices):
-            spans = [Span.of_seconds(start, end) for voice, start, end in heard.turns if voice == row]
-            clipped = [span.shifted(stretch.start).clipped(stretch) for span in spans]
-            if kept := tuple(span for span in clipped if span.length):
-                voices.append(Voice(embedding, kept))
+            if kept := _spans(heard.turns, row, stretch):
+                voices.append(Voice(embedding, kept, _spans(heard.exclusive, row, stretch)))
         active = above(heard.activity, onset=ONSET, offset=OFFSET)
         regions += [
             Span.of_seconds(a * heard.frame_s, b * heard.frame_s).shifted(stretch.start).clipped(stretch)
             for a, b in active
         ]
     people = linked(voices, engine.same_voice, wanted.least, wanted.most)
-    people.sort(key=lambda spans: spans[0])
+    people.sort(key=lambda person: min(voice.spans[0] for voice in person))
     labels = [f"SPEAKER_{number:02d}" for number in range(len(people))]
-    turns = sorted(
-        (Turn(label, span) for label, spans in zip(labels, people, strict=True) for span in spans),
-        key=lambda turn: (turn.span, turn.speaker),
-    )
-    speakers = tuple(
-        Speaker(label, pitch_hz(speech, own(spans, turns, label)), round(sum(span.length for span in spans) / RATE, 3))
-        for label, spans in zip(labels, people, strict=True)
-    )
+    turns = _turns(labels, [[span for voice in person for span in voice.spans] for person in people])
+    exclusive = _turns(labels, [[span for voice in person for span in voice.alone] for person in people])
+    speakers = tuple(_speaker(speech, label, turns) for label in labels)
     anybody = merged([*regions, *(turn.span for turn in turns)]) if turns else ()
-    return Diarization(speakers, tuple(turns), anybody)
+    return Diarization(speakers, turns, anybody, exclusive)
+
+
+def _spans(turns: Iterable[tuple[int, float, float]], voice: int, stretch: Span) -> tuple[Span, ...]:
+    """The turns of a voice of a stretch, in the programme."""
+    spans = [Span.of_seconds(start, end) for row, start, end in turns if row == voice]
+    clipped = [span.shifted(stretch.start).clipped(stretch) for span in spans]
+    return tuple(span for span in clipped if span.length)
+
+
+def _turns(labels: Sequence[str], people: Sequence[Iterable[Span]]) -> tuple[Turn, ...]:
+    """Everybody's turns in order, those of one person that touch made one."""
+    turns = [Turn(label, span) for label, spans in zip(labels, people, strict=True) for span in merged(spans)]
+    return tuple(sorted(turns, key=lambda turn: (turn.span, turn.speaker)))
+
+
+def _speaker(speech: Path, label: str, turns: Sequence[Turn]) -> Speaker:
+    spans = [turn.span for turn in turns if turn.speaker == label]
+    heard_s = round(sum(span.length for span in spans) / RATE, 3)
+    return Speaker(label, pitch_hz(speech, own(spans, turns, label)), heard_s)
 
 
 def grouped(pieces: Iterable[Span], longest: int) -> tuple[Span, ...]:
@@ -119,13 +133,13 @@ def grouped(pieces: Iterable[Span], longest: int) -> tuple[Span, ...]:
 
 def linked(
     voices: Sequence[Voice], same: float, least: int | None = None, most: int | None = None
-) -> list[tuple[Span, ...]]:
-    """The spans of each person: the two nearest voices are made one until no two are nearer than `same`.
+) -> list[tuple[Voice, ...]]:
+    """The voices of each person: the two nearest are made one until no two are nearer than `same`.
 
     Never fewer than `least` people are left (of as many voices as there are), never more than `most`.
     """
     sums = [np.asarray(voice.embedding, dtype=np.float64) * voice.weight for voice in voices]
-    spans = [list(voice.spans) for voice in voices]
+    people = [[voice] for voice in voices]
     while len(sums) > max(1, least or 1):
         lengths = [float(np.linalg.norm(total)) or 1.0 for total in sums]
         matrix = np.array([total / length for total, length in zip(sums, lengths, strict=True)])
@@ -135,8 +149,8 @@ def linked(
         if cosines[first, second] < same and not (most is not None and len(sums) > most):
             break
         sums[first] = sums[first] + sums.pop(second)
-        spans[first] += spans.pop(second)
-    return [merged(person) for person in spans]
+        people[first] += people.pop(second)
+    return [tuple(person) for person in people]
 
 
 def above(activity: Floats, onset: float, offset: float) -> list[tuple[int, int]]:

@@ -1,4 +1,5 @@
-"""English as it is said: a written word to the words that a listener hears, in lower case.
+"""Words as they are said: a written word to the words that a listener hears, in lower case; English in full, of other
+languages the numbers.
 
 Only for listening (recognizers hear `nineteen eighty four`, captions show `1984`); subtitles keep the written form.
 """
@@ -6,6 +7,7 @@ Only for listening (recognizers hear `nineteen eighty four`, captions show `1984
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 _YEARS: Final = range(1100, 2100)
@@ -23,17 +25,45 @@ _SHORT: Final = {
     "approx": "approximately",
 }
 _PART = re.compile(r"[$£€]|\d{1,2}:\d{2}|\d+(?:st|nd|rd|th)\b|\d+(?:,\d{3})*(?:\.\d+)?s?|[a-z]+(?:'[a-z]+)*|[%&+=@°]")
+_FOREIGN_PART = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['·][^\W\d_]+)*")
 _ACRONYM = re.compile(r"(?:[A-Z]\.){2,}")
 
 
-def spoken(written: str) -> tuple[str, ...]:
-    """The words of one written word, as they are said; none for signs alone.
+def spoken(written: str, language: str = "en") -> tuple[str, ...]:
+    """The words of one written word, as they are said in a language (BCP-47); none for signs alone.
 
     >>> spoken("1984,")
     ('nineteen', 'eighty', 'four')
     >>> spoken("$5.50")
     ('five', 'point', 'five', 'dollars')
+    >>> spoken("¡21!", "es")
+    ('veintiuno',)
     """
+    base = language.lower().partition("-")[0]
+    return _english(written) if base == "en" else _foreign(written, base)
+
+
+def _foreign(written: str, language: str) -> tuple[str, ...]:
+    """Letters as they are, numbers in the language's words where those are known, else as they are."""
+    text = unicodedata.normalize("NFC", written.lower()).replace("\u2019", "'")
+    out: list[str] = []
+    for part in _FOREIGN_PART.findall(text):
+        out += _numeral(part, language) if part[0].isdigit() else [part]
+    return tuple(out)
+
+
+def _numeral(part: str, language: str) -> list[str]:
+    from num2words import num2words
+
+    plain = part.replace(",", ".") if re.fullmatch(r"\d+[.,]\d{1,2}", part) else re.sub(r"[.,]", "", part)
+    try:
+        said = num2words(_value(plain), lang=language)
+    except NotImplementedError:
+        return [part]
+    return re.findall(r"[^\W\d_]+", said.lower()) or [part]
+
+
+def _english(written: str) -> tuple[str, ...]:
     text = written.replace("\u2019", "'").replace("\u2018", "'")
     if _ACRONYM.search(text):
         return tuple(letter.lower() for letter in text if letter.isalpha())

@@ -25,7 +25,9 @@ from tasks.captions import words as read_aloud
 from tasks.engines import catalogue
 from tasks.engines.protocols import Hearing
 from tasks.sentences import sentence
+from tasks.spoken_form import spoken as spoken_form
 from tasks.stage import Engine, Made, Stage, Workbench
+from tasks.subtitles import UNSPACED
 from tasks.utterances import pieces_of, sound_of, utterances
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
@@ -66,22 +68,31 @@ def transcribe(
     parts = chunks(diarization, sounding, engine.longest_s)
     share = 0.7 if captions else 1.0
     words = engine.recognize(speech, parts, wanted, cores=cores, tell=lambda done: tell(share * done))
+    written = partial(_as_written, language=wanted.language) if engine.writes else sentence
     if not captions:
-        spoken, unrecognized = utterances(words, diarization.turns, sounding)
+        spoken, unrecognized = utterances(
+            words,
+            diarization.turns,
+            sounding,
+            exclusive=diarization.exclusive,
+            text=written,
+            ends=lambda word: engine.writes and ends_sentence(word.text),
+        )
         return Script(wanted.language, spoken, unrecognized)
-    written = read_aloud(captions)
-    matched = match(written, words, parts)
+    told = read_aloud(captions, wanted.language)
+    heard = _as_said(words, wanted.language) if engine.writes else list(words)
     align = partial(
         engine.align, speech, wanted=wanted, cores=cores, tell=lambda done: tell(share + (1 - share) * done)
     )
-    aligned = _aligned(align, matched, written, words)
+    aligned = _aligned(align, match(told, heard, parts), told, heard)
     theirs = frozenset(word for word, is_theirs in aligned if is_theirs)
     spoken, unrecognized = utterances(
         [word for word, _ in aligned],
         diarization.turns,
         sounding,
-        text=lambda said: _text(said, theirs),
-        ends=lambda word: word in theirs and ends_sentence(word.text),
+        exclusive=diarization.exclusive,
+        text=lambda said: _text(said, theirs, written),
+        ends=lambda word: (word in theirs or engine.writes) and ends_sentence(word.text),
     )
     flagged = tuple(
         item if theirs.intersection(item.words) else replace(item, flags=(*item.flags, "not in the captions"))
@@ -110,10 +121,28 @@ def _aligned(
     return out
 
 
-def _text(words: Sequence[Word], theirs: frozenset[Word]) -> str:
+def _text(words: Sequence[Word], theirs: frozenset[Word], written: Callable[[Sequence[Word]], str]) -> str:
     """The captions' words as they are written, heard words as a sentence of their own."""
     groups = groupby(words, key=lambda word: word in theirs)
-    return " ".join(" ".join(word.text for word in run) if known else sentence(tuple(run)) for known, run in groups)
+    return " ".join(" ".join(word.text for word in run) if known else written(tuple(run)) for known, run in groups)
+
+
+def _as_written(words: Sequence[Word], language: str) -> str:
+    """Words of an engine that writes them with capitals and signs, as one text."""
+    return ("" if language.partition("-")[0] in UNSPACED else " ").join(word.text for word in words)
+
+
+def _as_said(words: Sequence[Word], language: str) -> list[Word]:
+    """Written words as they are heard, to be laid beside captions: `1984,` is three, in equal shares of its time."""
+    out: list[Word] = []
+    for word in words:
+        parts = spoken_form(word.text, language)
+        edges = [word.span.start + word.span.length * at // max(1, len(parts)) for at in range(len(parts) + 1)]
+        out += [
+            replace(word, text=part, span=Span(one, other))
+            for part, (one, other) in zip(parts, pairwise(edges), strict=True)
+        ]
+    return out
 
 
 def chunks(diarization: Diarization, sounding: tuple[Span, ...], longest_s: float) -> tuple[Span, ...]:

@@ -50,18 +50,19 @@ def utterances(
     turns: Sequence[Turn],
     voice: Sequence[Span],
     *,
+    exclusive: Sequence[Turn] = (),
     text: Callable[[Sequence[Word]], str] = sentence,
     ends: Callable[[Word], bool] = lambda word: False,
 ) -> tuple[tuple[Utterance, ...], tuple[Span, ...]]:
     """Utterances in order of start, and the spans of at least half a second of speech in which there is no word.
 
     `words` as recognized, `turns` as diarized, `voice` where the sound stands above the noise (`activity.voice`), in
-    order. `text` writes an utterance's words; `ends` tells a word after which a sentence ends, where an utterance then
-    ends too if there is a pause of `SENTENCE_PAUSE_S`. Every word is in exactly one utterance, unless there is no turn
-    at all; utterances of one speaker never overlap. They last at most `LONGEST_S` wherever there are two words between
-    which to cut.
+    order. `exclusive` are turns without overlap, which then decide whose a word is. `text` writes an utterance's words;
+    `ends` tells a word after which a sentence ends, where an utterance then ends too if there is a pause of
+    `SENTENCE_PAUSE_S`. Every word is in exactly one utterance, unless there is no turn at all; utterances of one
+    speaker never overlap. They last at most `LONGEST_S` wherever there are two words between which to cut.
     """
-    said = _by_speaker(words, turns)
+    said = {turn.speaker: list[Word]() for turn in turns} | _by_speaker(words, exclusive or turns)
     found: list[tuple[Span, str, Piece]] = []
     unrecognized: list[Span] = []
     for speaker in sorted({turn.speaker for turn in turns}):

@@ -12,12 +12,11 @@ reads the environment while it loads.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,15 +26,16 @@ import torch
 with warnings.catch_warnings():
     # audio is handed over as arrays, so whether torchcodec can decode files is of no interest
     warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
-    from pyannote.audio import Inference, Model
+    from pyannote.audio import Model
     from pyannote.audio.core.plda import PLDA
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.pipelines import SpeakerDiarization
-    from pyannote.core import SlidingWindow, SlidingWindowFeature
+    from pyannote.core import SlidingWindowFeature
 
 from manifests.checkpoints import SEGMENTATION
 from manifests.spans import ANALYSIS_RATE
 from tasks.engines.protocols import Floats, Heard
+from tasks.engines.pyannote_listening import listen
 from voiceclone.ge2e import DIMENSION, LEVEL, Network
 
 
@@ -95,11 +95,6 @@ class Diarizer(SpeakerDiarization):
     """pyannote.audio's pipeline, which embeds only windows in which a local speaker is heard alone for a while."""
 
     least_s = 0.4
-
-    @property
-    def frames(self) -> SlidingWindow:
-        """The times of the frames of a segmentation."""
-        return self._segmentation.model.receptive_field
 
     def get_embeddings(
         self,
@@ -163,16 +158,6 @@ def _pipeline(tuning: Tuning) -> Diarizer:
     return pipeline
 
 
-@contextlib.contextmanager
-def _threads(cores: int) -> Generator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(cores)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 def hear(
     wave: Floats,
     *,
@@ -186,39 +171,6 @@ def hear(
 
     One call at a time runs in a process; others wait. Raises EngineUnavailable where a checkpoint is missing.
     """
-    scores: list[SlidingWindowFeature] = []
-
-    def hook(step: str, artefact: Any, total: int = 0, completed: int = 0, **_: Any) -> None:
-        if step == "segmentation" and artefact is not None:
-            scores.append(artefact)
-        if total:
-            tell((0.6 if step == "segmentation" else 0.4) * completed / total + (0.6 if step == "embeddings" else 0.0))
-
-    with _LOCK, _threads(cores), torch.inference_mode(), warnings.catch_warnings():
-        # fewer speakers than asked for is an answer too
-        warnings.filterwarnings("ignore", message=r"\s*The detected number of speakers", category=UserWarning)
-        # only scraps of speech, none long enough to have a voice: pyannote.audio averages over nothing
-        warnings.filterwarnings("ignore", message="Mean of empty slice", category=RuntimeWarning)
-        warnings.filterwarnings("ignore", message="invalid value encountered in", category=RuntimeWarning)
-        pipeline = _pipeline(tuning)
-        found: Any = pipeline(
-            {"waveform": torch.from_numpy(wave)[None], "sample_rate": ANALYSIS_RATE, "uri": "lesson"},
-            min_speakers=least,
-            max_speakers=most,
-            hook=hook,
-        )
-        frames = pipeline.frames
-    anybody = SlidingWindowFeature(scores[0].data.max(axis=2, keepdims=True), scores[0].sliding_window)
-    activity = Inference.aggregate(anybody, frames, hamming=True, missing=0.0).data[:, 0]
-    labels: list[str] = found.speaker_diarization.labels()
-    voices = np.nan_to_num(np.asarray(found.speaker_embeddings, dtype=np.float32).reshape(-1, DIMENSION))
-    lengths = np.linalg.norm(voices, axis=1, keepdims=True)
-    return Heard(
-        turns=tuple(
-            (labels.index(label), float(span.start), float(span.end))
-            for span, _, label in found.speaker_diarization.itertracks(yield_label=True)
-        ),
-        voices=(voices / np.where(lengths > 0, lengths, 1.0)).astype(np.float32),
-        activity=np.clip(activity, 0.0, 1.0).astype(np.float32),
-        frame_s=float(frames.step),
-    )
+    with _LOCK:
+        heard = listen(_pipeline(tuning), wave, least=least, most=most, cores=cores, tell=tell)
+    return replace(heard, exclusive=())  # of two at once this pipeline does not know well who is heard best

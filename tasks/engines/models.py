@@ -55,13 +55,30 @@ class Model:
 
     def folder(self) -> Path:
         """Raises EngineUnavailable, with the command that fetches it, where it is not there or not whole."""
-        if (found := self.there) is not None:
-            return found
-        models = settings.of().models
+        require((self,))
+        folder = self.there
+        assert folder is not None  # noqa: S101 - for the type checker: it was required
+        return folder
+
+    def named(self, models: Path | None) -> str:
+        """Its name and, where it is there in part, what it lacks of it."""
         lacking = self.lacking(models / self.name) if models and (models / self.name).is_dir() else ()
-        part = f" ({', '.join(lacking).replace('|', ' or ')} is missing)" if lacking else ""
-        where = f"in {models}" if models else "here: DUB_MODELS names no folder"
-        raise EngineUnavailable(f"the model {self.name} is not {where}{part}.", remedy=f"dub models pull {self.name}")
+        return f"{self.name} ({', '.join(lacking).replace('|', ' or ')} is missing)" if lacking else self.name
+
+
+def require(models: Sequence[Model]) -> None:
+    """Raises EngineUnavailable, with the command that fetches them, where some are not there or not whole."""
+    missing = [model for model in models if model.there is None]
+    if not missing:
+        return
+    folder = settings.of().models
+    where = f"in {folder}" if folder else "here: DUB_MODELS names no folder"
+    names = " and ".join(model.named(folder) for model in missing)
+    what, verb = ("model", "is") if len(missing) == 1 else ("models", "are")
+    raise EngineUnavailable(
+        f"the {what} {names} {verb} not {where}.",
+        remedy=f"dub models pull {' '.join(model.name for model in missing)}",
+    )
 
 
 @contextmanager

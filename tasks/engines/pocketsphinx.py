@@ -250,6 +250,7 @@ class Pocketsphinx:
     name = NAME
     hears_terms = False
     longest_s = LONGEST_S
+    writes = False
 
     def check(self, wanted: Hearing) -> None:
         if wanted.model or wanted.options:

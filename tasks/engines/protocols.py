@@ -67,6 +67,8 @@ class Transcriber(Protocol):
     name: str
     longest_s: float
     """The longest stretch that it hears at once."""
+    writes: bool
+    """Whether words come as they are written, with capitals and signs; else sentences are made of them."""
 
     def check(self, wanted: Hearing) -> None:
         """Raises EngineUnavailable where this machine lacks what it takes, InputError for an option that is none."""
@@ -120,6 +122,8 @@ class Heard:
     """How likely anybody speaks, 0 to 1, for each frame."""
     frame_s: float
     """Time from one frame of `activity` to the next."""
+    exclusive: tuple[tuple[int, float, float], ...] = ()
+    """The same as `turns` with one voice at a time: the one that is heard best. Empty where the engine cannot tell."""
 
 
 class Diarizer(Protocol):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import EngineUnavailable
-from tasks.engines.models import Model, digest
+from tasks.engines.models import Model, digest, require
 
 TINY = Model("tiny", ("config.json", "model.bin"), licence="Apache-2.0", commercial=True)
 
@@ -79,3 +79,17 @@ def test_notes_of_whoever_fetched_a_model_are_no_part_of_it(tmp_path: Path) -> N
     put(tmp_path / "a" / ".cache", "when", "today")
     put(tmp_path / "a", ".receipt", "from there")
     assert digest(tmp_path / "a") == first
+
+
+def test_everything_that_is_missing_is_named_at_once(models: Path) -> None:
+    """One message, one command; what is there is not in it."""
+    for name in TINY.files:
+        put(models / "tiny", name, name)
+    put(models / "half", "a", "")
+    others = (Model("half", ("a", "b"), "MIT", commercial=True), Model("whole", ("a",), "MIT", commercial=True))
+    with pytest.raises(EngineUnavailable) as refused:
+        require((TINY, *others))
+    assert str(refused.value) == (
+        f"the models half (b is missing) and whole are not in {models}. dub models pull half whole"
+    )
+    require((TINY,))

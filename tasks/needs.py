@@ -1,0 +1,58 @@
+"""Which models a job needs, and which there are: asked of the engines, loading none."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from manifests.engines import GROUPS, chosen, installed
+from manifests.errors import EngineUnavailable
+from manifests.model import Job, Stage
+from tasks import clone, diarize, transcribe, translate
+from tasks.engines import catalogue
+from tasks.engines.models import Model
+
+WANTED: Final[Mapping[Stage, Callable[[Job], Any]]] = {
+    "diarize": diarize.params,
+    "transcribe": transcribe.params,
+    "translate": translate.wanted,
+    "synthesize": clone.wanted,
+}
+"""What a job asks of the engine of each stage."""
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """A model, and the engine that it is for."""
+
+    stage: Stage
+    engine: str
+    model: Model
+
+
+def of_jobs(jobs: Iterable[Job]) -> tuple[Need, ...]:
+    """What jobs need, each once, in the order of the stages.
+
+    Raises EngineUnavailable and InputError as the engines do for what they could never do.
+    """
+    found: dict[tuple[Stage, str], Need] = {}
+    every = list(jobs)
+    for stage, wanted in WANTED.items():
+        for job in every:
+            engine = chosen(job.course, stage).name
+            for model in catalogue.needs(stage, engine, wanted(job)):
+                found.setdefault((stage, model.name), Need(stage, engine, model))
+    return tuple(found.values())
+
+
+def offered() -> tuple[Need, ...]:
+    """Every model that any installed engine knows; an engine that cannot be made is passed over."""
+    found: list[Need] = []
+    for stage in GROUPS:
+        for engine in installed(stage):
+            try:
+                found += [Need(stage, engine, model) for model in catalogue.offers(stage, engine)]
+            except EngineUnavailable:
+                continue
+    return tuple(found)

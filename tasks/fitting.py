@@ -213,7 +213,7 @@ def _readings(options: Sequence[Sequence[Line]], spoken: Spoken) -> dict[tuple[s
             wanted.setdefault(spoken.reader(voice), []).extend(choices)
     out: dict[tuple[str, str], Reading] = {}
     for reader, lines in wanted.items():
-        texts = [line.text for line in lines]
+        texts = [spoken.how.words(line) for line in lines]
         readings = espeak.read(texts, reader) if reader else [estimated(text) for text in texts]
         out |= {(line.id, line.text): reading for line, reading in zip(lines, readings, strict=True)}
     return out

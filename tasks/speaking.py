@@ -11,7 +11,7 @@ from typing import Any
 
 from manifests import emphasis
 from manifests.script import Line, Voice
-from tasks import best_take, clone, own_voice, pauses, take_sound
+from tasks import best_take, clone, own_voice, pauses, speech_text, take_sound
 from tasks.best_take import Heard
 from tasks.engines import catalogue
 from tasks.engines.protocols import Control, Synthesizer, Voicing
@@ -48,6 +48,10 @@ class How:
     def refinement(self, line: Line, voice: Voice) -> dict[str, Any]:
         """Everything that is asked of the way in which a line is spoken."""
         return self.refinements.get(voice.person or "", {}) | self.lines.get(line.id, {})
+
+    def words(self, line: Line) -> str:
+        """What is said of a line: numbers, dates, units and signs in words, which its subtitle has in figures."""
+        return speech_text.said(line.text, self.language)
 
     def wanted(self, voice: Voice) -> Voicing:
         """What the engine of a voice is asked for."""
@@ -94,7 +98,7 @@ def speak(orders: Iterable[Order], how: How, bench: Workbench) -> Iterator[tuple
         made = zip(wishes, speaking(wishes, voice, how, bench), strict=True)
         for order in theirs:
             takes = [Heard(path, wish.saying.seed) for wish, path in islice(made, number) if path is not None]
-            yield order, _best(order, takes, number, wanted, bench) if takes else None
+            yield order, _best(order, takes, number, how, bench) if takes else None
 
 
 def likeness(voice: Voice, sound: Path, bench: Workbench) -> float | None:
@@ -145,7 +149,8 @@ def _wish(order: Order, take: int, engine: Synthesizer, wanted: Voicing, how: Ho
     if voice.kind == "clone" and rate != 1:
         obeyed["pace"], rate = min(2.0, round(obeyed.get("pace", 1.0) * rate, 3)), 1.0
     phonemes = voice.kind == "stock" and voice.engine == "espeak-ng"
-    said = respelled(order.line.text, how.pronunciations, how.language, phonemes=phonemes)
+    respelt = respelled(order.line.text, how.pronunciations, how.language, phonemes=phonemes)
+    said = speech_text.said(respelt, how.language)
     text = said if "emphasis" in engine.obeys else emphasis.plain(said)
     identity = engine.identity(wanted)
     facts: dict[str, Any] = {
@@ -169,13 +174,14 @@ def _wish(order: Order, take: int, engine: Synthesizer, wanted: Voicing, how: Ho
     return Wish(Saying(text, Refinement(**obeyed), rate, seed, order.line.id), key, standing)
 
 
-def _best(order: Order, takes: Sequence[Heard], number: int, wanted: Voicing, bench: Workbench) -> Sound:
+def _best(order: Order, takes: Sequence[Heard], number: int, how: How, bench: Workbench) -> Sound:
     """The take that says its text, in the person's voice, in the time there is."""
     seeded = catalogue.synthesizer(order.voice.engine).seeded
     if number == 1:
         return Sound(takes[0].path, takes[0].seed if seeded else None)
     like = [likeness(order.voice, take.path, bench) for take in takes]
-    best, why = best_take.chosen(takes, emphasis.plain(order.line.text), like, order.room_s, wanted.hearing, bench)
+    text, hearing = emphasis.plain(how.words(order.line)), how.wanted(order.voice).hearing
+    best, why = best_take.chosen(takes, text, like, order.room_s, hearing, bench)
     return Sound(best.path, best.seed, why)
 
 

@@ -110,7 +110,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="synthesize",
-    version=5,
+    version=7,
     scope="target",
     needs=(
         "split/media.json",

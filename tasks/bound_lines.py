@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from manifests.human_lines import HumanLine
+from manifests.memory import plain
 from manifests.script import Script, Utterance
 from tasks.cutting import cut
 
@@ -107,8 +108,3 @@ def alike(one: str, other: str) -> float:
     from rapidfuzz import fuzz
 
     return fuzz.ratio(plain(one), plain(other)) / 100
-
-
-def plain(text: str) -> str:
-    """A text as it is compared: letters and digits, without case and signs."""
-    return " ".join("".join(sign if sign.isalnum() else " " for sign in text.casefold()).split())

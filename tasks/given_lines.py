@@ -1,6 +1,7 @@
 """The lines of a target that need no engine, since people wrote them; what is left is for the engine.
 
-First what a linguist wrote for the line, then the translation that the manifest names.
+First what a linguist wrote for the line, then the translation that the manifest names, then what people wrote for the
+same words elsewhere.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ from manifests import cues, human_lines
 from manifests.human_lines import HumanLine
 from manifests.model import Job
 from manifests.script import Line, Script, Utterance
+from tasks import remembered
 from tasks.bound_lines import Bound, bound
+from tasks.remembered import Offers
 from tasks.translated_lines import Translated, translated
 
 HUMAN = "human lines"
 TRANSLATION = "translation"
 CAPTIONS = "captions"
+MEMORY = "memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,11 @@ def files(job: Job) -> dict[str, Path]:
     return out
 
 
+def found(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """What a translation memory has for the script."""
+    return remembered.file_of(job, inputs["transcribe/script.json"])
+
+
 def given(
     script: Script, inputs: Mapping[str, Path], rough: Callable[[Sequence[str]], Sequence[str]] | None = None
 ) -> Given:
@@ -59,12 +68,14 @@ def given(
     """
     written = bound(human_lines.read(inputs[HUMAN]) if HUMAN in inputs else (), script)
     lines = {name: Line(name, text, origin="human", checks=checks) for name, (text, checks) in written.lines.items()}
-    found = _translation(script, inputs, rough)
-    if found is None:
-        return Given(lines, checks=_lost(written, script))
-    flags = _flags(found, script, lines)
-    lines = {name: Line(name, text, origin="human") for name, text in found.texts.items()} | lines
-    return Given(lines, flags, _together(_lost(written, script), _left(found)))
+    told = _translation(script, inputs, rough)
+    memory = remembered.read(inputs[MEMORY]) if MEMORY in inputs else Offers()
+    theirs = {name: Line(name, text, origin="human") for name, text in told.texts.items()} if told else {}
+    lines = {name: Line(name, text, origin="memory") for name, text in memory.same.items()} | theirs | lines
+    flags = _flags(told, script, lines) if told else {}
+    like = {name: offers for name, offers in memory.like.items() if name not in lines}
+    checks = _together(_lost(written, script), _left(told) if told else {})
+    return Given(lines, flags, _together(checks, like))
 
 
 def _translation(

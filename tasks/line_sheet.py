@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from manifests import emphasis
@@ -37,8 +37,8 @@ class Known:
         return {line.id: line for line in (self.said or self.translated).lines}
 
 
-def entries(known: Known, offers: Mapping[str, Sequence[str]] | None = None) -> list[Entry]:
-    """Every line in order, with notes; `offers` are what a memory has for like sources."""
+def entries(known: Known) -> list[Entry]:
+    """Every line in order, with notes."""
     lines = known.current()
     ordered = in_order(known.script)
     pace = _pace(known)
@@ -54,7 +54,6 @@ def entries(known: Known, offers: Mapping[str, Sequence[str]] | None = None) -> 
             *([("context", f"after “{_end_of(ordered[at - 1].text)}”")] if at else []),
             *(("shortened", f"left out {what}") for what in line.trimmed),
             *(("check", what) for what in (*line.checks, *line.flags, *utterance.flags)),
-            *(("memory", what) for what in (offers or {}).get(utterance.id, ())),
         ]
         span = utterance.span
         out.append(

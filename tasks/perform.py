@@ -74,7 +74,10 @@ def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> 
         name: _source_digest(job, workspace) if name == "source" else Ref.named(products.objects[name]).digest
         for name in stage.needs
     }
-    digests |= {name: _given_digest(path, workspace) for name, path in stage.given(job).items()}
+    given = stage.given(job)
+    digests |= {name: _given_digest(path, workspace) for name, path in given.items()}
+    made = {name: workspace.store.path(Ref.named(products.objects[name])) for name in stage.needs if name != "source"}
+    digests |= {name: _given_digest(path, workspace) for name, path in stage.found(job, {**made, **given}).items()}
     return stage.key(job, digests), digests
 
 
@@ -193,6 +196,7 @@ def _run(
     store = workspace.store
     inputs = {name: job.media if name == "source" else store.get(products.objects[name]) for name in stage.needs}
     inputs |= stage.given(job)
+    inputs |= stage.found(job, inputs)
     history = {
         name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
         for name, outcome in products.outcomes.items()

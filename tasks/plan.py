@@ -152,7 +152,8 @@ def _why(
     if commit is None or "made_from" not in commit.notes:
         return "what it depends on changed"
     was: dict[str, Any] = commit.notes["made_from"]
-    changed = [name for name in (*stage.needs, *stage.given(job)) if was["inputs"].get(name) != digests[name]]
+    names = dict.fromkeys((*digests, *was["inputs"]))
+    changed = [name for name in names if was["inputs"].get(name) != digests.get(name)]
     if changed:
         return f"{', '.join(changed)} changed"
     if was["version"] != stage.version:

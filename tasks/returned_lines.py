@@ -11,8 +11,9 @@ from manifests.errors import Finding, InputError
 from manifests.exchange import Returned
 from manifests.exchange.entry import tidy
 from manifests.human_lines import HumanLine
+from manifests.memory import plain
 from manifests.script import Utterance
-from tasks.bound_lines import SAME, alike, bound, plain
+from tasks.bound_lines import SAME, alike, bound
 from tasks.line_sheet import Known
 from tasks.record_lines import in_order
 

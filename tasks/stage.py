@@ -83,6 +83,8 @@ class Stage:
     run: Callable[[Any, Mapping[str, Path], Workbench], Made]
     given: Callable[[Job], Mapping[str, Path]] = lambda job: {}
     """Further inputs, by name: files beside the manifest that people made, such as captions, where the job has any."""
+    found: Callable[[Job, Mapping[str, Path]], Mapping[str, Path]] = lambda job, inputs: {}
+    """Further inputs, by name, that are found by what is in the others, such as a memory's offers for a script."""
     engine: Callable[[Job], Engine | None] = lambda job: None
     check: Callable[[Job], None] = lambda job: None
     """Light; raises what would block the stage (EngineUnavailable, ConsentRefused) where it is known beforehand."""
@@ -90,14 +92,14 @@ class Stage:
     """Says what is different between two sets of parameters, as dictionaries, for a plan; empty for a plain reason."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
-        """The key for a job whose inputs, given ones included, have these digests."""
+        """The key for a job whose inputs, given and found ones included, have these digests."""
         engine = self.engine(job)
         return digest(
             {
                 "stage": self.name,
                 "version": self.version,
                 "params": asdict(self.params(job)),
-                "inputs": {name: digests[name] for name in (*self.needs, *self.given(job))},
+                "inputs": dict(digests),
                 "engine": [engine.name, engine.weights_sha256] if engine else None,
             }
         )

@@ -231,6 +231,7 @@ STAGE = Stage(
     params=params,
     run=run,
     given=given_lines.files,
+    found=given_lines.found,
     engine=engine,
     check=check,
 )

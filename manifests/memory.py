@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from manifests import human_lines
 from manifests.approvals import folder
-from manifests.errors import StoreError
+from manifests.errors import ManifestError, StoreError
+from manifests.human_lines import HumanLine
 
 _SCHEMA = """
 create table if not exists files (path text primary key, size integer, mtime_ns integer, sha256 text);
@@ -48,7 +49,7 @@ class Memory:
 def recall(manifest: Path, language: str, workspace: Path) -> Memory | None:
     """The memory as the files beside the manifest have it now; None where there is none.
 
-    Raises ManifestError for a file that cannot be understood, StoreError where the index cannot be used.
+    Raises StoreError where the index cannot be used.
     """
     files = sorted(folder(manifest).glob(f"*.{language}.lines.jsonl"))
     if not files:
@@ -80,10 +81,18 @@ def _indexed(file: Path, index: sqlite3.Connection) -> str:
         index.execute("delete from lines where path = ?", (str(file),))
         index.executemany(
             "insert into lines values (?, ?, ?, ?, ?)",
-            [(str(file), plain(line.source), line.source, line.text, line.start) for line in human_lines.read(file)],
+            [(str(file), plain(line.source), line.source, line.text, line.start) for line in _lines(file)],
         )
     index.execute("replace into files values (?, ?, ?, ?)", (str(file), seen.st_size, seen.st_mtime_ns, sha256))
     return sha256
+
+
+def _lines(file: Path) -> Sequence[HumanLine]:
+    """A file's lines; none of one that cannot be understood, which its own lesson tells of."""
+    try:
+        return human_lines.read(file)
+    except ManifestError:
+        return ()
 
 
 @contextmanager

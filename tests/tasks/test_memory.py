@@ -118,3 +118,11 @@ def test_offers_of_a_script_are_made_once(tmp_path: Path, text: str) -> None:
     before = file.stat().st_mtime_ns
     remembered.file_of(job(tmp_path), path)
     assert file.stat().st_mtime_ns == before
+
+
+def test_a_file_that_cannot_be_understood_is_its_own_lessons_trouble(tmp_path: Path) -> None:
+    """Other lessons go on with what the other files remember."""
+    write(tmp_path, GREETING)
+    human_lines.path(tmp_path / "course.yaml", "z", "es").write_text("<<<<<<< ours\n", encoding="utf-8")
+    (line,) = translated(tmp_path, script(tmp_path, "Welcome to the course."))
+    assert (line.text, line.origin) == ("Os damos la bienvenida.", "memory")

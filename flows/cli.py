@@ -39,7 +39,8 @@ Only = Annotated[
 ]
 Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where outputs go, instead of the manifest's.")]
 Profile = Annotated[
-    str | None, typer.Option("--profile", metavar="P", help="`embedded`, instead of the manifest's profile.")
+    str | None,
+    typer.Option("--profile", metavar="P", help="`embedded` or `studio`, instead of the manifest's."),
 ]
 
 LogFormat = Annotated[

@@ -101,9 +101,11 @@ class TargetPlan:
 
     @property
     def why(self) -> str:
-        """The first thing that is not cached, and its reason."""
-        first = next((step for step in self.steps if step.state != "cached"), None)
-        return f"{first.stage}: {first.why}" if first else "; ".join(map(problem_text, self.held))
+        """The first stage that decides the state, and its reason."""
+        if self.held:
+            return "; ".join(map(problem_text, self.held))
+        first = next((step for step in self.steps if step.state == self.state != "cached"), None)
+        return f"{first.stage}: {first.why}" if first else ""
 
     @property
     def minutes(self) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from flows.order import Order
 from manifests import settings
+from manifests.engines import PROFILES
 from manifests.errors import InputError
 from manifests.lessons import jobs, select
 from manifests.load import load
@@ -73,11 +74,11 @@ def _alone(job: Job, workspace: Path) -> Job:
 
 
 def _with_profile(course: Course, profile: str | None) -> Course:
-    """The course under another profile. Raises InputError for one that does not exist, or not yet."""
+    """The course under another profile. Raises InputError for one that does not exist."""
     if profile is None:
         return course
-    if profile != "embedded":
-        raise InputError(f"there is no profile {profile!r} yet.", remedy="There is `embedded`.")
+    if profile not in PROFILES:
+        raise InputError(f"there is no profile {profile!r}.", remedy=f"There are: {', '.join(PROFILES)}.")
     return course.model_copy(update={"profile": profile})
 
 

@@ -29,12 +29,7 @@ def _given(value: Any) -> bool:
     return value is not None and value != {}
 
 
-def _is(word: object) -> Callable[[Any], bool]:
-    return lambda value: value == word
-
-
 ROWS: Final[tuple[Row, ...]] = (
-    Row(("profile",), _is("studio"), "the studio profile; write `embedded`"),
     *(
         Row(("quality", gate), _given, f"a gate on {what}; leave it out")
         for gate, what in (("read_back", "what is recognized in the dub"),)

@@ -313,7 +313,6 @@ def test_an_engine_that_nobody_has_is_named(faults: Callable[[str], list[str]], 
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (HEAD + "profile: studio\n" + LESSONS, "3: not yet: the studio profile"),
         (HEAD + "quality: {read_back: 0.9}\n" + LESSONS, "3: not yet: a gate on what is recognized in the dub"),
     ],
 )

@@ -59,6 +59,12 @@ def add(
     forbid: Annotated[
         list[str] | None, typer.Option(metavar="WORD", help="A purpose that is out whatever else is said.")
     ] = None,
+    third_party: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WHO", help="A service that may have the voice, such as `elevenlabs`, or a server's host."
+        ),
+    ] = None,
     statement: Annotated[
         Path | None, typer.Option(metavar="WAV", help="The spoken statement; see `dub consent statement --help`.")
     ] = None,
@@ -97,6 +103,7 @@ def add(
             "commercial": commercial or None,
             "territories": territory,
             "forbidden": forbid,
+            "third_parties": third_party,
         },
         evidence=Evidence(statement, tuple(enrolment or ()), cohort, reviewed_by),
         json_wanted=as_json,

@@ -78,9 +78,20 @@ def show_consent(consent: str, json_wanted: bool) -> None:
         print_json({"consent": record.model_dump(mode="json"), "reason": reason or None})
         return
     facts = _summary(registry.verify(consent))
-    for name in ("id", "person", "status", "standing", "languages", "purposes", "courses", "territories", "forbidden"):
+    for name in (
+        "id",
+        "person",
+        "status",
+        "standing",
+        "languages",
+        "purposes",
+        "courses",
+        "territories",
+        "forbidden",
+        "third_parties",
+    ):
         if facts[name]:
-            say(f"{name}: {_cell(facts[name])}")
+            say(f"{name.replace('_', ' ')}: {_cell(facts[name])}")
     say(f"commercial use: {'yes' if record.scope.commercial else 'no'}")
     say(f"holds: {record.validity.not_before.isoformat()} until {record.validity.expires_at.isoformat()}")
     if record.instrument is not None:
@@ -173,7 +184,7 @@ def _from_flags(consent: str | None, flags: Mapping[str, Any]) -> Application:
             f"a consent needs {', '.join(missing)}.", remedy="See `dub consent add --help`, or give a --file."
         )
     fields: dict[str, Any] = {"id": consent, **flags}
-    for name in ("languages", "purposes", "courses", "territories", "forbidden"):
+    for name in ("languages", "purposes", "courses", "territories", "forbidden", "third_parties"):
         if name in fields:
             fields[name] = tuple(word for each in fields[name] for part in each.split(",") if (word := part.strip()))
     if "any" in fields["courses"]:
@@ -206,7 +217,10 @@ def _summary(checked: Checked) -> dict[str, Any]:
         "version": record.version if record else None,
         "status": checked.status,
         "standing": checked.standing,
-        **{name: scope.get(name, []) for name in ("languages", "purposes", "courses", "territories", "forbidden")},
+        **{
+            name: scope.get(name, [])
+            for name in ("languages", "purposes", "courses", "territories", "forbidden", "third_parties")
+        },
         "commercial": scope.get("commercial", False),
         "not_before": record.validity.not_before.isoformat() if record else None,
         "expires_at": record.validity.expires_at.isoformat() if record else None,

@@ -337,3 +337,12 @@ def test_workspaces_are_remembered_once_each_and_a_torn_line_is_counted(tmp_path
     path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(RegistryError):
         workspaces.note(tmp_path, tmp_path / "b", person="amara", consent="amara-2026")
+
+
+def test_services_that_may_have_the_voice_are_named_one_by_one(consent: Consent) -> None:
+    """`--third-party` says which; without it none may, and `show` says so by not naming any."""
+    consent("init")
+    assert add(consent, "--third-party", "elevenlabs", "--third-party", "minimax").code == 0
+    assert "third parties: elevenlabs, minimax" in consent("show", "amara-2026").out
+    scope = consent("show", "amara-2026", "--json").json["consent"]["scope"]
+    assert scope["third_parties"] == ["elevenlabs", "minimax"]

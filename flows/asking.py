@@ -18,8 +18,8 @@ from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.workspace import Workspace, locate
-from tasks.clone import unspoken
 from tasks.pipeline import JOINT, PIPELINE
+from tasks.voice_terms import unspoken
 
 
 def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> None:

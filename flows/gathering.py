@@ -20,7 +20,7 @@ from manifests.model import Job
 from manifests.rules import STOCK
 from manifests.script import Diarization, Script, load
 from manifests.workspace import Workspace
-from tasks import clone
+from tasks import voice_terms
 from tasks.gathering import MOST_LESSONS, Appearance, gathered
 from tasks.identity import EVERYONE, leading
 from tasks.perform import Products
@@ -75,7 +75,7 @@ def _named(lessons: Sequence[Wanted]) -> dict[str, list[Wanted]]:
     """The lessons in which each person is named, by label or throughout, in the manifest's order."""
     found: dict[str, list[Wanted]] = {}
     for item in lessons:
-        people, _ = clone.named_people(item.job)
+        people, _ = voice_terms.named_people(item.job)
         for person in sorted(set(people.values()) - {STOCK}):
             found.setdefault(person, []).append(item)
     return found
@@ -84,7 +84,7 @@ def _named(lessons: Sequence[Wanted]) -> dict[str, list[Wanted]]:
 def _consent(person: str, lessons: Sequence[Wanted], registry: Registry) -> str | None:
     """The person's consent, where it covers a target of theirs."""
     for target in lessons[0].targets:
-        asked = clone.params(target)
+        asked = voice_terms.params(target)
         try:
             return asked.grant(person, registry).consent
         except ConsentRefused:
@@ -105,7 +105,7 @@ def _holds(standing: Enrolment, consent: str, person: str, lessons: Sequence[Wan
         job = jobs.get(origin.lesson)
         if job is None or job.course.course != origin.course:
             continue
-        people, _ = clone.named_people(job)
+        people, _ = voice_terms.named_people(job)
         if people.get(origin.label, people.get(EVERYONE)) != person or _sha256(job, space) != origin.source_sha256:
             return False
     return True
@@ -120,7 +120,7 @@ def _appearances(person: str, lessons: Sequence[Wanted], order: Order, space: Wo
         except DubError:
             continue
         turns = load(Diarization, _made(products, "diarize/turns.json", space))
-        people, _ = clone.named_people(job)
+        people, _ = voice_terms.named_people(job)
         theirs = [each for each in turns.speakers if people.get(each.label, people.get(EVERYONE)) == person]
         if theirs:
             yield Appearance(

@@ -20,10 +20,10 @@ from flows.standing import problem_text
 from flows.wanted import Selection, manifest_path, wanted
 from manifests.model import Job
 from manifests.workspace import Workspace, locate
-from tasks.clone import unspoken
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
+from tasks.voice_terms import unspoken
 
 STATES: Final = ("cached", "run", "blocked", "failed", "review")
 

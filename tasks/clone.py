@@ -9,29 +9,27 @@ the record says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from manifests.engines import chosen
 from manifests.errors import ConsentRefused, EngineUnavailable, InputError, StageFailed
-from manifests.model import Job, Speakers
+from manifests.model import Job
 from manifests.rules import STOCK
 from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
 from tasks import own_voice
 from tasks.engines import catalogue
-from tasks.engines.protocols import Hearing, Voicing
-from tasks.identity import EVERYONE, Identity, Named, identify
+from tasks.engines.protocols import Voicing
+from tasks.identity import Identity, identify
 from tasks.reference import Reference
 from tasks.speech_file import read
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.stock_voices import stock_voices
+from tasks.voice_terms import VoiceTerms, named_people, params, wanted
 from voiceclone import workspaces
 from voiceclone.enrolment import Enrolment
 from voiceclone.enrolments import VOICES, Enrolments
 from voiceclone.grant import Grant
-from voiceclone.permission import permitted
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry
 
@@ -42,75 +40,8 @@ Learn = Callable[[str, frozenset[str]], Voice]
 """Gives the voice of a person who says what these speaker labels say. Raises InputError where there is too little."""
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    """Everything that the choice of voices depends on beside the sound."""
-
-    language: str
-    course: str
-    purpose: str
-    commercial: bool
-    require_consent: bool = False
-    require_statement: bool = False
-    people: dict[str, str] = field(default_factory=dict[str, str])
-    """Speaker label to the person whom the manifest names for it; `*` for whoever speaks."""
-    by_voice: bool = False
-    """Whether speakers whom the manifest does not name are compared with the people who are enrolled."""
-    unknown: str = ""
-    """Why somebody of the course cannot be told by voice, and what to type."""
-    enrolments: dict[str, str] = field(default_factory=dict[str, str])
-    """Person to the digest of their enrolment, of those whom it matters for."""
-    gathered: dict[str, str] = field(default_factory=dict[str, str])
-    """Person to the lessons that their enrolment was gathered from."""
-    consents: dict[str, str] = field(default_factory=dict[str, str])
-    """Person to the id of their consent."""
-    registry: str = ""
-    """Digest of what the registry says of these consents: a revocation makes another key."""
-    voicing: Voicing | None = None
-    """The engine that was chosen; None for espeak-ng."""
-
-    @property
-    def wanted(self) -> Voicing:
-        """What the chosen engine is asked for."""
-        return self.voicing or Voicing(self.language, "espeak-ng")
-
-    @property
-    def cloning(self) -> Voicing:
-        """What the engine is asked for that speaks in people's own voices."""
-        wanted = self.wanted
-        cloner = catalogue.synthesizer(wanted.engine).cloner
-        return wanted if cloner == wanted.engine else Voicing(wanted.language, cloner, hearing=wanted.hearing)
-
-    def grant(self, person: str, registry: Registry) -> Grant:
-        """The registry's yes to this use of a person's voice. Raises ConsentRefused."""
-        consent = self.consents.get(person)
-        if consent is None:
-            raise ConsentRefused(
-                f"the manifest names no consent for {person}", remedy=f"Add one: people: {{{person}: {{consent: ID}}}}"
-            )
-        return registry.grant(
-            consent=consent,
-            person=person,
-            language=self.language,
-            course=self.course,
-            purpose=self.purpose,
-            commercial=self.commercial,
-            third_party=catalogue.synthesizer(self.cloning.engine).third_party(self.cloning),
-            require_statement=self.require_statement,
-        )
-
-    @property
-    def named(self) -> Named:
-        """What the manifest says of who speaks."""
-        known = {
-            person: f"the lesson {self.gathered[person]}" if person in self.gathered else "their enrolment"
-            for person in self.enrolments
-        }
-        return Named(self.people, known, self.by_voice, self.unknown)
-
-
 def cast(
-    diarization: Diarization, who: Mapping[str, Identity], params: Params, registry: Registry, learn: Learn
+    diarization: Diarization, who: Mapping[str, Identity], params: VoiceTerms, registry: Registry, learn: Learn
 ) -> Casting:
     """A voice for every speaker of a lesson: their own where it is granted, else a stock voice.
 
@@ -147,7 +78,7 @@ def _joined(*reasons: str) -> str:
     return "; ".join(reason for reason in reasons if reason)
 
 
-def _reason(identity: Identity, params: Params, registry: Registry) -> str | None:
+def _reason(identity: Identity, params: VoiceTerms, registry: Registry) -> str | None:
     """Why a speaker is not heard in their own voice, or None where they may be.
 
     Raises ConsentRefused where the manifest wants it so.
@@ -163,147 +94,6 @@ def _reason(identity: Identity, params: Params, registry: Registry) -> str | Non
             raise
         return refusal.message
     return None
-
-
-def params(job: Job) -> Params:
-    course, registry = job.course, Registry.default()
-    people, by_voice = named_people(job)
-    names = sorted(course.people) if by_voice else sorted(set(people.values()) - {STOCK})
-    consents = {
-        name: consent
-        for name in names
-        if name in course.people and (consent := course.people[name].consent) is not None
-    }
-    enrolled, unknown = _enrolled(job, names, consents, registry)
-    if by_voice and not course.require_consent:
-        consents = {name: consent for name, consent in consents.items() if name in enrolled}
-    asked = {*consents.values(), *(each.consent for each in enrolled.values())}
-    return Params(
-        language=job.language or "",
-        course=course.course,
-        purpose=course.purpose,
-        commercial=course.commercial,
-        require_consent=course.require_consent,
-        require_statement=course.require_statement,
-        people=people,
-        by_voice=by_voice and bool(enrolled),
-        unknown=_told(unknown, job) if by_voice else "",
-        enrolments={name: each.digest for name, each in enrolled.items()},
-        gathered={name: _lessons(each) for name, each in enrolled.items() if each.gathered},
-        consents=dict(sorted(consents.items())),
-        registry=registry.state_digest(sorted(asked)) if asked else "",
-        voicing=wanted(job),
-    )
-
-
-def wanted(job: Job) -> Voicing:
-    """What the engine that the course chose is asked for."""
-    choice = chosen(job.course, "synthesize")
-    asked = Voicing(job.language or "", choice.name, choice.model, dict(choice.options))
-    cloner = catalogue.synthesizer(choice.name).cloner
-    draws = catalogue.synthesizer(choice.name).seeded or (cloner and catalogue.synthesizer(cloner).seeded)
-    return replace(asked, hearing=_hearing(job)) if draws else asked
-
-
-def _hearing(job: Job) -> Hearing | None:
-    """Who can hear whether a take says its text: the course's recognizer, where it understands the target language."""
-    choice = chosen(job.course, "transcribe")
-    asked = Hearing(job.language or "", choice.name, choice.model, options=dict(choice.options))
-    try:
-        catalogue.transcriber(choice.name).check(asked)
-    except (EngineUnavailable, InputError):
-        return None
-    return asked
-
-
-def terms(job: Job) -> Params | None:
-    """What a grant is asked for wherever a voice of the job's is used; None where no voice can be anybody's."""
-    asked = params(job)
-    if not asked.consents:
-        return None
-    return replace(asked, people={}, by_voice=False, unknown="", enrolments={}, gathered={})
-
-
-def unspoken(job: Job) -> dict[str, str]:
-    """People who may speak in a lesson, and whose own voice may not in this language: each with the reason.
-
-    They are those whom its speakers name, or all of the course where speakers are told by voice. Never raises for what
-    is wrong with the registry: that is the reason then.
-    """
-    course = job.course
-    named, by_voice = named_people(job)
-    people = {name: each.consent for name, each in course.people.items() if by_voice or name in named.values()}
-    if not people:
-        return {}
-    registry = Registry.default()
-    asked = Params(
-        language=job.language or "",
-        course=course.course,
-        purpose=course.purpose,
-        commercial=course.commercial,
-        require_statement=course.require_statement,
-        consents={name: consent for name, consent in people.items() if consent is not None},
-        voicing=wanted(job),
-    )
-    reasons: dict[str, str] = {}
-    for person in people:
-        try:
-            asked.grant(person, registry)
-        except ConsentRefused as refusal:
-            reasons[person] = refusal.message
-    return reasons
-
-
-def named_people(job: Job) -> tuple[dict[str, str], bool]:
-    """Whom the manifest names: for single labels of this lesson, or one person throughout (`EVERYONE`).
-
-    And whether whoever is not named is to be told by voice.
-    """
-    named = job.lesson.speakers if job.lesson.speakers is not None else job.course.speakers
-    if isinstance(named, dict):
-        return dict(named), False
-    if isinstance(named, Speakers) and named.single:
-        return {EVERYONE: named.single}, False
-    return {}, True
-
-
-def _enrolled(
-    job: Job, names: list[str], consents: Mapping[str, str], registry: Registry
-) -> tuple[dict[str, Enrolment], dict[str, str]]:
-    """The enrolments of these people, and of everybody else why there is none to be used."""
-    found: dict[str, Enrolment] = {}
-    lacking: dict[str, str] = {}
-    voices = Enrolments(job.workspace / VOICES) if job.workspace else None
-    there = voices.people() if voices else ()
-    for name in names:
-        if name not in consents:
-            lacking[name] = f"the manifest names no consent for {name}"
-        elif voices is None or name not in there:
-            lacking[name] = ""
-        else:
-            enrolment = voices.get(name)
-            try:
-                permitted(registry, enrolment.consent, name)
-            except ConsentRefused as refusal:
-                lacking[name] = refusal.message
-            else:
-                found[name] = enrolment
-    return found, lacking
-
-
-def _told(lacking: Mapping[str, str], job: Job) -> str:
-    """Why nobody, or not everybody, of a course can be told by voice; empty where there is nothing to say."""
-    said = [f"{name} is not compared: {why}" for name, why in lacking.items() if why]
-    missing = [name for name, why in lacking.items() if not why]
-    if missing:
-        consent = job.course.people[missing[0]].consent
-        who = f"{missing[0]} is" if len(missing) == 1 else f"{', '.join(missing)} are"
-        said.append(f"{who} not enrolled: dub voices enrol {missing[0]} FILE... --consent {consent}")
-    return "; ".join(said)
-
-
-def _lessons(enrolment: Enrolment) -> str:
-    return ", ".join(dict.fromkeys(origin.lesson for origin in enrolment.gathered))
 
 
 def check(job: Job) -> None:
@@ -334,7 +124,7 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ""
 
 
-def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+def run(params: VoiceTerms, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     registry, voices = Registry.default(), Enrolments(bench.store.root.parent / VOICES)
     found, script = load(Diarization, inputs["diarize/turns.json"]), load(Script, inputs["transcribe/script.json"])
     enrolled = {person: _unchanged(voices, person, digest) for person, digest in params.enrolments.items()}

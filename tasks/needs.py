@@ -9,7 +9,7 @@ from typing import Any, Final
 from manifests.engines import GROUPS, chosen, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Job, Stage
-from tasks import clone, diarize, transcribe, translate
+from tasks import diarize, transcribe, translate, voice_terms
 from tasks.engines import catalogue
 from tasks.engines.models import Model
 
@@ -17,7 +17,7 @@ WANTED: Final[Mapping[Stage, Callable[[Job], Any]]] = {
     "diarize": diarize.params,
     "transcribe": transcribe.params,
     "translate": translate.wanted,
-    "synthesize": clone.wanted,
+    "synthesize": voice_terms.wanted,
 }
 """What a job asks of the engine of each stage."""
 

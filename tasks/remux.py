@@ -19,7 +19,7 @@ from manifests.shelves import REVIEW, shelf
 from manifests.spans import RATE, samples
 from manifests.store import file_sha256
 from manifests.timeline import Timeline
-from tasks import clone, disclosure
+from tasks import disclosure, voice_terms
 from tasks.appearing import appearing, explained, refuse_to_overwrite
 from tasks.containers import chosen
 from tasks.held_source import held_source
@@ -32,6 +32,7 @@ from tasks.stage import Made, Stage, Workbench
 from tasks.subtitle_kinds import Kind, forced, sdh
 from tasks.subtitles import Cue, cues, to_srt, to_vtt, too_fast
 from tasks.tracks import Dub
+from tasks.voice_terms import VoiceTerms
 from voiceclone.chain import fingerprint, signer
 from voiceclone.credentials import SIDECAR, Claim, sidecar
 from voiceclone.registry import Registry
@@ -95,7 +96,7 @@ class Params:
     """Whether the subtitles say that the speech is synthetic."""
     signer: str = ""
     """SHA-256 of the certificate that signs: another one signs anew."""
-    terms: clone.Params | None = None
+    terms: VoiceTerms | None = None
     """What a grant is asked for once more before a person's voice leaves the house; None where nobody is named."""
 
 
@@ -338,7 +339,7 @@ def params_of(job: Job) -> Params:
         tags=job.course.delivery.disclosure.tags,
         disclosed=job.course.delivery.disclosure.subtitle,
         signer=fingerprint() if job.course.delivery.disclosure.credentials else "",
-        terms=clone.terms(job),
+        terms=voice_terms.terms(job),
     )
 
 

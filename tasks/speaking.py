@@ -11,13 +11,14 @@ from typing import Any
 
 from manifests import emphasis
 from manifests.script import Line, Voice
-from tasks import best_take, clone, own_voice, pauses, speech_text, take_sound
+from tasks import best_take, own_voice, pauses, speech_text, take_sound
 from tasks.best_take import Heard
 from tasks.engines import catalogue
 from tasks.engines.protocols import Control, Synthesizer, Voicing
 from tasks.kept_takes import Wish, kept
 from tasks.pronouncing import respelled
 from tasks.stage import Workbench, digest
+from tasks.voice_terms import VoiceTerms
 from voiceclone.registry import Registry
 
 TAKE_VERSION = 3
@@ -36,7 +37,7 @@ class How:
     language: str
     voicing: Voicing | None = None
     """The engine that was chosen; None for espeak-ng."""
-    terms: clone.Params | None = None
+    terms: VoiceTerms | None = None
     """What a grant is asked for; None where the manifest names nobody."""
     refinements: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     """Person to how their voice is refined."""
@@ -188,7 +189,7 @@ def _best(order: Order, takes: Sequence[Heard], number: int, how: How, bench: Wo
 def _in_own_voice(wishes: Sequence[Wish], voice: Voice, how: How, bench: Workbench) -> Iterator[Path | None]:
     """In a consented person's voice, batch by batch, each granted."""
     registry = Registry.default()
-    terms = how.terms or clone.Params(how.language, "", "", commercial=False)
+    terms = how.terms or VoiceTerms(how.language, "", "", commercial=False)
     grant = terms.grant(voice.person or "", registry)
     engine = catalogue.synthesizer(voice.engine)
     with engine.speaker(voice, how.wanted(voice), registry, bench) as cloner:

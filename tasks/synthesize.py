@@ -12,7 +12,7 @@ from manifests.errors import EngineUnavailable, InputError
 from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
 from manifests.timeline import Takes
-from tasks import clone
+from tasks import clone, voice_terms
 from tasks import terms as glossary
 from tasks.engines import catalogue
 from tasks.fitting import Talk, fitted
@@ -63,7 +63,7 @@ def synthesize(
 
 
 def params(job: Job) -> Params:
-    terms = clone.terms(job)
+    terms = voice_terms.terms(job)
     refined = {
         name: person.model_dump(exclude={"consent"}, exclude_none=True)
         for name, person in sorted(job.course.people.items())
@@ -71,13 +71,13 @@ def params(job: Job) -> Params:
     }
     lines = {name: how.model_dump(exclude_none=True) for name, how in sorted(job.lesson.refine.items())}
     pronounced = tuple((term.term, term.pronunciation) for term in glossary.of(job) if term.pronunciation)
-    how = How(job.language or "", clone.wanted(job), terms, refined, lines, pronounced)
+    how = How(job.language or "", voice_terms.wanted(job), terms, refined, lines, pronounced)
     return Params(how, Limits(soft_max=job.course.timing.soft_max, hard_max=job.course.timing.hard_max))
 
 
 def check(job: Job) -> None:
     """Raises EngineUnavailable where the engine cannot speak the language here, or not for a course that is sold."""
-    asked = clone.wanted(job)
+    asked = voice_terms.wanted(job)
     engine = catalogue.synthesizer(asked.engine)
     engine.check(asked)
     if job.course.commercial and not engine.commercial(asked):

@@ -18,11 +18,12 @@ from manifests.model import Course, Job
 from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
 from manifests.spans import Span
 from manifests.store import Store
-from tasks.clone import STAGE, Learn, Params, cast, unspoken
+from tasks.clone import STAGE, Learn, cast
 from tasks.engines import espeak
 from tasks.identity import identify
 from tasks.stage import Workbench
 from tasks.stock_voices import spread_pitches, stock_voices
+from tasks.voice_terms import VoiceTerms, unspoken
 from voiceclone.application import Application
 from voiceclone.registry import Registry
 
@@ -58,8 +59,8 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
     return made
 
 
-def wanted(language: str = "es", *, require: bool = False, **people: str) -> Params:
-    return Params(
+def wanted(language: str = "es", *, require: bool = False, **people: str) -> VoiceTerms:
+    return VoiceTerms(
         language=language,
         course="biology",
         purpose="training_video",
@@ -71,7 +72,7 @@ def wanted(language: str = "es", *, require: bool = False, **people: str) -> Par
     )
 
 
-def cast_of(found: Diarization, params: Params, registry: Registry, learn: Learn = unheard) -> Casting:
+def cast_of(found: Diarization, params: VoiceTerms, registry: Registry, learn: Learn = unheard) -> Casting:
     """The casting where nobody is enrolled."""
     return cast(found, identify(found, params.named, {}, silence), params, registry, learn)
 

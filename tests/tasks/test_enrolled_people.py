@@ -33,8 +33,9 @@ from manifests.script import (
 from manifests.spans import Span, merged, samples
 from manifests.store import Store
 from tasks import own_voice, synthesize
-from tasks.clone import STAGE, changed, terms
+from tasks.clone import STAGE, changed
 from tasks.stage import Workbench
+from tasks.voice_terms import terms
 from voiceclone.application import Application
 from voiceclone.cloner.training import Clip, train
 from voiceclone.enrolments import Enrolments

@@ -126,7 +126,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     if in_json():
         emit("ended", code=exit_code(rows), **told.as_dict())
     else:
-        for step in told.steps:
+        for step in reversed(told.steps):  # what resumes a failed run is the last word
             say(f"{step.why} {step.command}")
     if tell:
         sys.stdout.flush()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any, Final
 
 from manifests import settings
 from manifests.errors import EngineUnavailable, InputError
+from tasks.engines.archive import BadArchive, unpack
 from tasks.engines.models import Model
 
 FOLDER: Final = "argos"
@@ -172,14 +172,13 @@ def _unpack(path: Path, folder: Path) -> str:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(dir=folder, prefix=".unpacking-"))
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(draft)
+        unpack(path, draft)
         inside = [at.parent for at in draft.glob("**/metadata.json")]
         if not inside:
             return f"{path.name} holds no metadata.json."
         inside[0].chmod(0o755)
         inside[0].replace(to)
-    except (zipfile.BadZipFile, EOFError) as error:
+    except BadArchive as error:
         return f"{path.name} is no whole package ({error}): fetch or copy it again."
     except OSError as error:
         if not (to / "metadata.json").exists():  # else another process was first

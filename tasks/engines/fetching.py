@@ -16,13 +16,13 @@ import json
 import os
 import shutil
 import time
-import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from manifests.errors import EngineUnavailable, StoreError
+from tasks.engines.archive import BadArchive, unpack
 from tasks.engines.models import Model, contents, sha256_of
 
 RECEIPT: Final = ".dubflow.json"
@@ -184,28 +184,14 @@ def _archive(model: Model, folder: Path) -> str:
         time.sleep(attempt)
     sha256 = sha256_of(part)
     try:
-        _unpack(part, folder)
-    except zipfile.BadZipFile as error:
+        unpack(part, folder)
+    except BadArchive as error:
         part.unlink()
         raise EngineUnavailable(
             f"{model.source} is no archive, or did not arrive whole.", remedy=f"dub models pull {model.name}"
         ) from error
     part.unlink()
     return sha256
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    with zipfile.ZipFile(archive) as packed:
-        names = [name for name in packed.namelist() if not name.endswith("/")]
-        outer = {name.partition("/")[0] for name in names}
-        inside = len(outer) == 1 and all("/" in name for name in names)
-        for name in names:
-            path = folder / (name.partition("/")[2] if inside else name)
-            if not path.resolve().is_relative_to(folder.resolve()):
-                raise zipfile.BadZipFile(f"{name} leads out of the archive")
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with packed.open(name) as source, path.open("wb") as out:
-                shutil.copyfileobj(source, out)
 
 
 def _refused(model: Model, error: Any) -> NoReturn:

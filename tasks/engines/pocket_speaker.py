@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -67,7 +68,7 @@ def loaded(needed: Sequence[Model], language: str) -> AbstractContextManager[Any
 
 def _load(weights: Path, voices: Path, language: str) -> Any:
     import torch
-    import yaml
+    from ruamel.yaml import YAML
 
     threads = torch.get_num_threads()
     try:
@@ -77,12 +78,12 @@ def _load(weights: Path, voices: Path, language: str) -> Any:
         torch.set_num_threads(threads)  # importing it leaves all of torch with one
     own = weights / "config.yaml"
     with models.loading(weights.name), tempfile.TemporaryDirectory(prefix="dub-") as folder:
-        config = yaml.safe_load((own if own.exists() else CONFIGS_DIR / f"{language}.yaml").read_text("utf-8"))
+        config = YAML(typ="safe").load((own if own.exists() else CONFIGS_DIR / f"{language}.yaml").read_text("utf-8"))
         config["weights_path"] = str(weights / "languages" / language / "model.safetensors")
         config["weights_path_without_voice_cloning"] = None
         config["flow_lm"]["lookup_table"]["tokenizer_path"] = str(voices / "languages" / language / "tokenizer.json")
         resolved = Path(folder) / "config.yaml"
-        resolved.write_text(yaml.safe_dump(config), encoding="utf-8")
+        resolved.write_text(json.dumps(config), encoding="utf-8")  # which is YAML too
         model = TTSModel.load_model(config=resolved).eval()
     model.max_decoder_frames_per_call = 1  # else how busy the machine is would change the last digits
     return model

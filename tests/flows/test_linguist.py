@@ -56,7 +56,7 @@ def test_a_corrected_line_is_kept_and_alone_spoken_again(course: Path, dub) -> N
 
     takes = {path.name for path in (course / ".dub/store/commits/take").iterdir()}
     plan = dub("plan", manifest, "--json").json["targets"][0]
-    assert plan["stages"]["translate"]["why"] == "human lines changed"
+    assert plan["stages"]["translate"]["why"] == "human lines, memory changed"
     assert dub("run", manifest).code == 0
     again = dub("rerun", manifest, "lesson:es", "--json")
     assert again.code == 0, again.err

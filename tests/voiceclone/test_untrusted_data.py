@@ -18,6 +18,10 @@ UNPACKS = {"tarfile", "zipfile", "patoolib", "py7zr"}
 """Modules whose archives can name files outside the folder that they are unpacked into."""
 
 
+UNPACKING = "tasks/engines/archive.py"
+"""The one module that unpacks: file by file, each name looked at first (`tests/tasks/test_archive.py` tries)."""
+
+
 def faults(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Lines of a module that would trust what they read, and why."""
     for node in ast.walk(tree):
@@ -56,6 +60,7 @@ def test_nothing_runs_what_it_reads(package: str) -> None:
         f"{path.relative_to(ROOT)}:{line}: {why}"
         for path in sorted((ROOT / package).rglob("*.py"))
         for line, why in faults(ast.parse(path.read_text(encoding="utf-8")))
+        if (path.relative_to(ROOT).as_posix(), why) != (UNPACKING, "imports zipfile")
     ]
     assert found == []
 

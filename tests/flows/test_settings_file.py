@@ -71,14 +71,29 @@ def test_the_workspace_of_the_settings_is_used(run: Run) -> None:
 def test_a_profile_is_the_flags_the_environments_the_manifests_or_the_settings(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In this order; the studio's engines are not there yet, which says where it came from."""
+    """In this order: only the studio asks for models, and a machine without them is blocked."""
+    monkeypatch.delenv("DUB_MODELS", raising=False)
     Path("dubflow.toml").write_text('profile = "studio"\n')
-    assert run("check", "course.yaml")[2].strip() == "dub: there is no profile 'studio' yet. There is `embedded`."
-    assert "there is no profile" not in run("check", "course.yaml", "--profile", "embedded")[2]
+    code, said, _ = run("check", "course.yaml")
+    assert (code, "dub models pull" in said) == (4, True)
+    assert run("check", "course.yaml", "--profile", "embedded")[0] == 0
     Path("course.yaml").write_text(MANIFEST.format(profile="profile: embedded\n"))
-    assert "there is no profile" not in run("check", "course.yaml")[2]
+    assert run("check", "course.yaml")[0] == 0
     monkeypatch.setenv("DUB_PROFILE", "studio")
-    assert "there is no profile" in run("check", "course.yaml")[2]
+    assert run("check", "course.yaml")[0] == 4
+
+
+def test_a_profile_that_there_is_not_is_named_with_those_there_are(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the settings with its line; from the environment without one."""
+    Path("dubflow.toml").write_text('profile = "cinema"\n')
+    code, said, _ = run("check", "course.yaml")
+    assert (code, said.strip().partition("dubflow.toml")[2]) == (
+        2,
+        ':1: `profile` is "cinema"; known: `embedded`, `studio`.',
+    )
+    Path("dubflow.toml").unlink()
+    monkeypatch.setenv("DUB_PROFILE", "cinema")
+    assert run("check", "course.yaml")[2].strip() == "dub: there is no profile 'cinema'. There are: embedded, studio."
 
 
 def test_doctor_says_which_settings_are_in_force(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,7 @@ killed leaves only rubbish in `tmp/`, never half an object.
 
 from __future__ import annotations
 
+import copy
 import errno
 import hashlib
 import os
@@ -61,6 +62,24 @@ class Commit:
     """`name`, `version` and, where there are weights, `weights_sha256` of what did the work."""
     seconds: float = 0.0
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
+    works: tuple[str, ...] = ()
+    """The small works that it was made from, such as the takes of single lines: `stage/key` of each."""
+
+    @property
+    def objects_named(self) -> tuple[str, ...]:
+        """Every object that it says there is."""
+        return (*self.outputs.values(), *self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it lies in the store."""
+
+    name: str
+    size: int
+    """Bytes."""
+    since: float
+    """When it was put there, or asked for again, in seconds since 1970."""
 
 
 _COMMIT = TypeAdapter(Commit)
@@ -74,6 +93,7 @@ class Store:
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        self._used: set[str] | None = None
         with _explained("open", root):
             for part in ("objects", "commits", "tmp"):
                 (root / part).mkdir(parents=True, exist_ok=True)
@@ -92,7 +112,7 @@ class Store:
         """Take a file into the store; a file in a scratch folder is moved, any other is copied."""
         ref = Ref(file_sha256(path), "".join(path.suffixes[-1:]))
         target = self.path(ref)
-        if target.exists():
+        if self._freshened(target):
             return ref
         with _explained("write to", self.root):
             target.parent.mkdir(exist_ok=True)
@@ -152,8 +172,10 @@ class Store:
             return None
         except ValueError:
             return None
-        names = (*commit.outputs.values(), *commit.objects)
-        return commit if all(self.has(Ref.named(name)) for name in names) else None
+        if not all(self.has(Ref.named(name)) for name in commit.objects_named):
+            return None
+        self._note(stage, key)
+        return commit
 
     def forget(self, stage: str, key: str) -> None:
         """Drop a commit, so that the stage runs again."""
@@ -163,6 +185,26 @@ class Store:
         """Every commit in the store, in no order that means anything."""
         for path in sorted((self.root / "commits").glob("*/*.json")):
             yield _COMMIT.validate_json(path.read_bytes())
+
+    def objects(self) -> Iterator[Stored]:
+        """Every object in the store, in no order that means anything."""
+        for path in (self.root / "objects").glob("*/*"):
+            try:
+                facts = path.stat()
+            except FileNotFoundError:  # somebody else removed it meanwhile
+                continue
+            yield Stored(path.name, facts.st_size, facts.st_mtime)
+
+    def discard(self, name: str) -> None:
+        """Delete an object, where it is there. Raises StoreError where the folder does not let it go."""
+        with _explained("delete from", self.root):
+            self.path(Ref.named(name)).unlink(missing_ok=True)
+
+    def using(self, used: set[str]) -> Store:
+        """This store, for one who wants to know which small works were used: `used` gets `stage/key` of each."""
+        noting = copy.copy(self)
+        noting._used = used
+        return noting
 
     def outputs(self, commit: Commit) -> Mapping[str, Path]:
         """Output names to where they lie."""
@@ -178,7 +220,22 @@ class Store:
             with self.scratch() as folder:
                 ref = self.put(make(folder))
             standing = self.commit(Commit(stage, key, {"it": ref.name}, **more))
+            self._note(stage, key)
         return self.get(standing.outputs["it"])
+
+    def _note(self, stage: str, key: str) -> None:
+        if self._used is not None:
+            self._used.add(f"{stage}/{key}")
+
+    def _freshened(self, path: Path) -> bool:
+        """Whether an object is there. Somebody counts on it from now on, though no commit need name it: it is new."""
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            return False
+        except OSError:  # a store that may only be read
+            return path.exists()
+        return True
 
     def _commit_path(self, stage: str, key: str) -> Path:
         return self.root / "commits" / stage / f"{key}.json"

@@ -203,7 +203,10 @@ def _run(
     }
     started = time.monotonic()
     with store.scratch() as scratch:
-        bench = Workbench(store, scratch, cores=cores, tell=tell, history=history, redo=redo, digests=dict(digests))
+        works: set[str] = set()
+        bench = Workbench(
+            store.using(works), scratch, cores=cores, tell=tell, history=history, redo=redo, digests=dict(digests)
+        )
         made = stage.run(stage.params(job), inputs, bench)
         missing = set(stage.makes) - set(made.outputs)
         if missing:
@@ -231,6 +234,7 @@ def _run(
             "made_from": {"version": stage.version, "params": asdict(stage.params(job)), "inputs": dict(digests)},
             **made.notes,
         },
+        works=tuple(sorted(works)),
     )
     try:
         with _agreed(job, people):

@@ -24,7 +24,7 @@ from tasks.process import file_argument
 STEP = 480
 """Samples at 48 kHz, ten milliseconds, in which the level is kept: 100 numbers a second."""
 
-_BLOCK = 400 * STEP
+_BLOCK = 100 * STEP
 
 SILENT_DBFS = -120.0
 

@@ -6,6 +6,7 @@ line, or of a sum of sounds can be told without hearing them again.
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.spans import RATE
+from tasks.weighting import Weighting
 
 Steps = NDArray[np.float64]
 """K-weighted power of each tenth of a second, summed over the channels by their weights."""
@@ -57,12 +59,6 @@ PROFILES = {
     "netflix": Profile("netflix", -27.0, -2.0, of_speech=True, seldom_lufs=-24.0),
 }
 
-# BS.1770-4 table 1 and 2, for 48 kHz: a shelf for the head, a high-pass for the ear.
-_K_WEIGHTING = (
-    (1.53512485958697, -2.69169618940638, 1.19839281085285, 1.0, -1.69065929318241, 0.73248077421585),
-    (1.0, -2.0, 1.0, 1.0, -1.99004745483398, 0.99007225036621),
-)
-
 
 def channel_weights(channels: int) -> NDArray[np.float64]:
     """Weights of BS.1770-4 for the usual order of channels (FL FR FC LFE, then surrounds): LFE 0, surrounds +1.5 dB."""
@@ -79,30 +75,32 @@ class Meter:
 
     def __init__(self, channels: int) -> None:
         self._weights = channel_weights(channels)
-        self._sections = np.array(_K_WEIGHTING)
-        self._state = np.zeros((len(_K_WEIGHTING), channels, 2))
-        self._rest = np.zeros(0)
+        self._weighting = Weighting(channels)
+        self._rest = np.zeros((channels, 0), np.float32)
         self._steps: list[Steps] = []
 
     def add(self, block: NDArray[np.float32]) -> None:
         """Hear the next block, shaped (samples, channels)."""
-        from scipy.signal import sosfilt
-
-        if not len(block):
-            return
-        by_channel = np.ascontiguousarray(block.T, np.float64)
-        weighted, self._state = sosfilt(self._sections, by_channel, axis=1, zi=self._state)
-        power = self._weights @ np.square(weighted, out=weighted)
-        if len(self._rest):
-            power = np.concatenate([self._rest, power])
-        whole = len(power) // STEP * STEP
-        self._steps.append(power[:whole].reshape(-1, STEP).mean(axis=1))
-        self._rest = power[whole:]
+        heard = np.concatenate([self._rest, block.T], axis=1)
+        whole = heard.shape[1] // STEP * STEP
+        if whole:
+            self._steps.append(self._powers(self._weighting.weighted(heard[:, :whole])))
+        self._rest = heard[:, whole:]
 
     def steps(self) -> Steps:
         """Power of every tenth of a second heard, a last broken one included as if silence followed."""
-        rest = [np.array([self._rest.sum() / STEP])] if len(self._rest) else []
-        return np.concatenate([*self._steps, *rest]) if self._steps or rest else np.zeros(0)
+        count = self._rest.shape[1]
+        if not count:
+            return np.concatenate(self._steps) if self._steps else np.zeros(0)
+        last = np.pad(self._rest, ((0, 0), (0, STEP - count)))
+        weighted = deepcopy(self._weighting).weighted(last)
+        weighted[:, count:] = 0  # what rings on after the end was not heard
+        return np.concatenate([*self._steps, self._powers(weighted)])
+
+    def _powers(self, weighted: NDArray[np.float32]) -> Steps:
+        """Of each step of a weighted sound, (channels, samples)."""
+        steps = weighted.reshape(len(weighted), -1, STEP)
+        return self._weights @ np.einsum("cst,cst->cs", steps, steps, dtype=np.float64) / STEP
 
 
 def lufs(power: float) -> float:

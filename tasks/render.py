@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 
 
 _REHEARSED = 12
-"""Blocks that are heard before a long programme is mixed."""
+_REHEARSAL = 8 * RATE
+"""So many stretches of so many samples are heard before a long programme is mixed."""
 
 _UNHEARD = 0.05
 """LU."""
@@ -90,7 +91,7 @@ class Renderer:
         A second pass over a long programme costs as much as the first; a minute and a half of it tells nearly as well.
         Short programmes are not rehearsed: the same gain is returned.
         """
-        starts = range(0, self._original.length - BLOCK, BLOCK)
+        starts = range(0, self._original.length - _REHEARSAL, _REHEARSAL)
         if len(starts) <= _REHEARSED:
             return gain_db
         chosen = [starts[len(starts) * number // _REHEARSED] for number in range(_REHEARSED)]
@@ -98,7 +99,7 @@ class Renderer:
         def loudness_of(gain: float, ceiling: float | None) -> float:
             meter = Meter(self._original.channels)
             for start in chosen:
-                block = self._lines.read(start, BLOCK, gain)
+                block = self._lines.read(start, _REHEARSAL, gain)
                 if ceiling is not None:
                     limiter = Limiter(self._original.channels, ceiling)
                     block = np.concatenate([limiter.feed(block), limiter.rest()])

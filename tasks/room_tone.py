@@ -124,9 +124,10 @@ class RoomTone:
         self._random = np.random.default_rng([seed, span.start])
         self._ready = np.zeros((0, channels), np.float32)
         before, after = background.moments(span)
-        self._sides = [_frames(before, read, channels), _frames(after, read, channels)]
-        frames = np.concatenate(self._sides)
-        self.kind: Kind = "silence" if not frames.any() else "continued" if _sings(frames) else "room tone"
+        sides = [_frames(before, read, channels), _frames(after, read, channels)]
+        silent = not any(side.any() for side in sides)
+        self._spectra = [] if silent else [_spectra(side) for side in sides]
+        self.kind: Kind = "silence" if silent else "continued" if _sings(np.concatenate(self._spectra)) else "room tone"
         self._tail: Sound | None = None
         if self.kind == "continued":
             runs = [_runs(before, read), _runs(after, read)]
@@ -135,7 +136,6 @@ class RoomTone:
             self._tail = read(span.start, min(_JOIN, span.length))
             # The first join leads over from the original itself, which the mix fades out there.
         elif self.kind == "room tone":
-            self._spectra = [_spectra(side) for side in self._sides]
             self._tail = self._grains(1)[0, HOP:]
 
     def read(self, count: int) -> Sound:
@@ -199,7 +199,8 @@ class RoomTone:
 _TURNS = np.exp(2j * np.pi * np.arange(4096) / 4096).astype(np.complex64)
 """Phases to draw from: a table of as many as nobody could tell from all is much faster than sines and cosines."""
 _RISE_AND_FALL = np.sin(np.pi * (np.arange(FRAME) + 0.5) / FRAME).astype(np.float32)
-_HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)).astype(np.float32)
+_WINDOW = ((0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FRAME) / FRAME)) / np.sqrt(0.375)).astype(np.float32)
+"""Hann's, with the power of none."""
 
 
 def complement(spans: Sequence[Span], length: int) -> tuple[Span, ...]:
@@ -225,23 +226,20 @@ def _runs(indices: NDArray[np.int64], read: Read) -> list[Sound]:
 
 
 def _spectra(frames: Sound) -> NDArray[np.complex64]:
-    """Spectra of frames under a Hann window, scaled so that a whole frame has the frame's power."""
+    """Spectra of frames under a window; each has its frame's power."""
     from scipy.fft import rfft
 
-    return np.asarray(rfft(frames * (_HANN / np.sqrt(0.375))[:, np.newaxis], axis=1), np.complex64)
+    return np.asarray(rfft(frames * _WINDOW[:, np.newaxis], axis=1), np.complex64)
 
 
-def _sings(frames: Sound) -> bool:
+def _sings(spectra: NDArray[np.complex64]) -> bool:
     """Whether most of the power lies in lines that stay where they are from frame to frame."""
-    from scipy.fft import rfft
-    from scipy.ndimage import median_filter
-
-    if len(frames) < 4 or not frames.any():
+    if len(spectra) < 4:
         return False
-    spectra = np.asarray(rfft(frames * _HANN[:, np.newaxis], axis=1))
-    power: NDArray[np.float64] = np.mean(np.abs(spectra) ** 2, axis=(0, 2))
+    power: NDArray[np.float64] = np.mean(np.square(spectra.real) + np.square(spectra.imag), axis=(0, 2), dtype=float)
     # A line stands 10 dB above what lies on both sides of it; a slope, such as a room's rumble, on one side only.
-    beside = np.asarray(median_filter(power, 15))
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(power, 7, "symmetric"), 15)
+    beside = np.sort(around, axis=1)[:, 7]
     below, above = np.roll(beside, 11), np.roll(beside, -11)
     peaks = power > 10 * np.maximum(below, above)
     lines = np.convolve(peaks, np.ones(5), "same") > 0

@@ -80,18 +80,26 @@ class PeakMeter:
     def __init__(self) -> None:
         self._highest = 0.0
         self._tail: Block | None = None
+        self._known = 0
+        """Cells at the tail's beginning that were judged, and are kept for the reach of the next."""
 
     def add(self, block: Block) -> None:
         """Hear the next block."""
         heard = block if self._tail is None else np.concatenate([self._tail, block])
-        if len(heard):
-            self._highest = max(self._highest, float(true_peaks(heard, above=self._highest).max()))
-        self._tail = heard[-2 * _REACH :]
+        judged = len(heard) // _CELL - 1  # the last one's curve depends on what follows
+        if judged > self._known:
+            self._highest = self._up_to(heard, slice(self._known, judged))
+            heard, self._known = heard[(judged - 1) * _CELL :], 1
+        self._tail = heard
 
     @property
     def dbtp(self) -> float:
         """dBTP; -inf for silence."""
-        return 20 * float(np.log10(self._highest)) if self._highest > 0 else float("-inf")
+        highest = self._highest if self._tail is None else self._up_to(self._tail, slice(self._known, None))
+        return 20 * float(np.log10(highest)) if highest > 0 else float("-inf")
+
+    def _up_to(self, heard: Block, cells: slice) -> float:
+        return max(self._highest, float(true_peaks(heard, above=self._highest)[cells].max(initial=0.0)))
 
 
 class Limiter:

@@ -9,7 +9,7 @@ from flows.side_by_side import side_by_side
 from flows.stages import run_stages, workspace
 from flows.standing import unfinished
 from flows.target import dub_target
-from manifests.errors import DubError, LedgerError
+from manifests.errors import ClaimLost, DubError, LedgerError
 from manifests.model import Job
 from manifests.shelves import put_away, put_away_streams
 from tasks.perform import Products
@@ -27,6 +27,8 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
     ledger = workspace(order.workspace).ledger
     try:
         products = run_stages(LESSON_STAGES, order, job, Products(), cores)
+    except ClaimLost:
+        raise
     except DubError as error:
         for language in languages:
             ledger.record(unfinished(job.model_copy(update={"language": language}), error))
@@ -41,7 +43,8 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
     )
     broken = [language for language, outcome in zip(languages, outcomes, strict=True) if isinstance(outcome, Exception)]
     for outcome in outcomes:
-        if isinstance(outcome, LedgerError) or (isinstance(outcome, Exception) and not isinstance(outcome, DubError)):
+        told = isinstance(outcome, DubError) and not isinstance(outcome, LedgerError | ClaimLost)
+        if isinstance(outcome, Exception) and not told:
             raise outcome  # the ledger does not tell of it
     _join_languages(order, job, products, cores)
     if broken:
@@ -62,6 +65,8 @@ def _join_languages(order: Order, job: Job, products: Products, cores: int) -> N
     for stage, everything in joint:
         try:
             run_stages((stage,), order, job, everything, cores)
+        except ClaimLost:
+            raise
         except DubError as error:
             space.ledger.record(unfinished(job.model_copy(update={"language": stage.name}), error))
             broken.append(error)

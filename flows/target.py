@@ -13,7 +13,7 @@ from flows.order import Order
 from flows.stages import run_stages, workspace
 from flows.standing import finished, unfinished
 from flows.withdrawal import withdraw
-from manifests.errors import ConsentRefused, DubError
+from manifests.errors import ClaimLost, ConsentRefused, DubError
 from manifests.ledger import TargetRow
 from manifests.model import Job
 from tasks.perform import Products
@@ -28,6 +28,8 @@ def dub_target(order: Order, job: Job, products: Products, cores: int) -> Produc
     """
     try:
         products = run_stages(TARGET_STAGES, order, job, products, cores)
+    except ClaimLost:
+        raise  # where it stands is for the worker to say that has it now
     except DubError as error:
         if isinstance(error, ConsentRefused):
             withdraw(job)

@@ -8,6 +8,7 @@
   x ConsentRefused        a person: no consent covers this use of their voice
   x StoreError            the operator: the workspace or the output folder cannot be read or written
     + LedgerError         where a target stands could not be written down: only this message tells it
+  x ClaimLost             nobody: another worker took the lesson over, and finishes it
   x StageFailed           ours, or the world's: a stage broke while it worked
 
 Each carries what it was about (lesson, stage, line) as far as that is known, and a remedy: the sentence that tells
@@ -93,6 +94,10 @@ class StoreError(DubError):
 
 class LedgerError(StoreError):
     """Where a target stands could not be written down."""
+
+
+class ClaimLost(DubError):
+    """Another worker has the lesson by now: what was made of it here is not committed."""
 
 
 class StageFailed(DubError):

@@ -32,10 +32,11 @@ from sqlalchemy import (
     delete,
     event,
     insert,
+    make_url,
     select,
     update,
 )
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 
 from manifests.errors import LedgerError, StoreError
 from manifests.store import Commit
@@ -126,7 +127,8 @@ class Ledger:
             applied = set(connection.execute(select(_versions.c.name)).scalars())
             if applied - known:
                 raise StoreError(
-                    f"the ledger {url} was written by a newer dubflow (it knows {', '.join(sorted(applied - known))}).",
+                    f"the ledger {without_secrets(url)} was written by a newer dubflow "
+                    f"(it knows {', '.join(sorted(applied - known))}).",
                     remedy="Use that version, or another workspace with --workspace.",
                 )
             for migration in MIGRATIONS:
@@ -287,6 +289,22 @@ class RunningStage:
     message: str = ""
     seconds: float = 0.0
     media_seconds: float | None = None
+
+
+def without_secrets(url: str) -> str:
+    """A ledger's address as it may be shown: no password, whether or not it can be understood."""
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        return "(an address that is no SQLAlchemy URL)"
+    secret = [name for name in parsed.query if "pass" in name.lower()]
+    return parsed.difference_update_query(secret).render_as_string(hide_password=True)
+
+
+def reason(error: SQLAlchemyError) -> str:
+    """What a database's driver says, in one line, without the address that it was given."""
+    said = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
+    return " ".join(said.split())
 
 
 def _as_text(value: Any) -> str:

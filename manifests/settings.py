@@ -4,8 +4,11 @@
     models = "~/models"                 # DUB_MODELS
     profile = "embedded"                # DUB_PROFILE, --profile; here it is for manifests that name none
     log_format = "json"                 # DUB_LOG_FORMAT, --log-format
-    consent = "/srv/consent"            # DUB_CONSENT     these five in the user's own file alone
+    consent = "/srv/consent"            # DUB_CONSENT     this and all below in the user's own file alone
     keys = "/etc/dubflow/keys"          # DUB_KEYS
+    voices = "/srv/voices"              # DUB_VOICES      enrolments, where several machines share them
+    store = "s3://bucket/dub"           # DUB_STORE       a folder or any address that fsspec understands
+    ledger = "postgresql+psycopg://…"   # DUB_LEDGER, DUB_LEDGER_FILE
     [signing]
     chain = "chain.pem"                 # DUB_SIGNING_CHAIN
     key = "key.pem"                     # DUB_SIGNING_KEY
@@ -18,8 +21,9 @@
 Later over earlier, key by key: defaults, `dubflow.toml` in the user's configuration folder, the nearest `dubflow.toml`
 upward from the manifest (else from the current folder), the environment, flags. Names in a file are relative to it.
 
-Whom this machine believes (consents, keys, signers, when a statement counts) and whom it tells is settled in the user's
-own file: a folder that came from elsewhere must not bring a consent registry of its own, nor have the runs told about.
+Whom this machine believes (consents, keys, signers, when a statement counts), whom it tells and where it keeps what it
+makes of voices is settled in the user's own file: a folder that came from elsewhere must not bring a consent registry
+of its own, nor have the runs told about, nor the takes sent away.
 """
 
 from __future__ import annotations
@@ -46,6 +50,9 @@ ENVIRONMENT: Final[Mapping[tuple[str, ...], str]] = {
     ("profile",): "DUB_PROFILE",
     ("consent",): "DUB_CONSENT",
     ("keys",): "DUB_KEYS",
+    ("voices",): "DUB_VOICES",
+    ("store",): "DUB_STORE",
+    ("ledger",): "DUB_LEDGER",
     ("signing", "chain"): "DUB_SIGNING_CHAIN",
     ("signing", "key"): "DUB_SIGNING_KEY",
     ("log_format",): "DUB_LOG_FORMAT",
@@ -53,11 +60,19 @@ ENVIRONMENT: Final[Mapping[tuple[str, ...], str]] = {
 }
 """Setting to the variable that wins over every file; an empty one counts as not set."""
 
-_WORDS: Final = frozenset({("profile",), ("log_format",), ("notify", "to")})
+_WORDS: Final = frozenset({("profile",), ("log_format",), ("notify", "to"), ("ledger",)})
 """Settings that have a variable and are no paths."""
 
-OWN: Final = ("consent", "keys", "signing", "statement", "notify")
+OWN: Final = ("consent", "keys", "voices", "store", "ledger", "signing", "statement", "notify")
 """What stands in the user's own file alone."""
+
+LEDGER_FILE: Final = "DUB_LEDGER_FILE"
+"""Names a file that holds the ledger's address: the secret of a container, say. `DUB_LEDGER` wins over it."""
+
+_OWN_SAYS: Final = {
+    "notify": "whom this machine tells",
+    **dict.fromkeys(("voices", "store", "ledger"), "where this machine keeps what it makes"),
+}
 
 _LARGEST_BYTES: Final = 1 << 20
 
@@ -123,6 +138,11 @@ class Settings(_Part):
     profile: Literal["embedded", "studio"] | None = None
     consent: Path | None = None
     keys: Path | None = None
+    voices: Path | None = None
+    store: str | None = None
+    """A folder, absolute, or an address such as `s3://bucket/prefix`."""
+    ledger: str | None = Field(default=None, repr=False)
+    """An SQLAlchemy URL; most hold a password."""
     signing: Signing = Signing()
     statement: StatementLimits = StatementLimits()
     log_format: Literal["text", "json"] | None = None
@@ -141,7 +161,15 @@ def personal() -> Settings:
     """What holds wherever one is: the user's own file and the environment. Raises as `of` does."""
     path = personal_file()
     changed = path.stat().st_mtime_ns if path.is_file() else None
-    return _personal(path, changed, tuple(os.environ.get(name) for name in ENVIRONMENT.values()))
+    found = _personal(path, changed, tuple(os.environ.get(name) for name in ENVIRONMENT.values()))
+    if os.environ.get("DUB_LEDGER") or not (held := os.environ.get(LEDGER_FILE)):
+        return found
+    return found.model_copy(update={"ledger": _secret(Path(held))})
+
+
+def is_address(place: str) -> bool:
+    """Whether a store or a folder of finished files is an address (`s3://bucket/prefix`) and no path."""
+    return re.match(r"[a-z][a-z0-9+.-]*://", place) is not None
 
 
 @lru_cache(maxsize=8)
@@ -185,9 +213,9 @@ def _with_environment(layers: list[dict[str, Any]]) -> Settings:
     for layer in layers:
         merged = _over(merged, layer)
     for at, variable in ENVIRONMENT.items():
-        if (value := os.environ.get(variable)) and at not in _WORDS:
-            path = str(Path(value).expanduser().absolute())
-            merged = _over(merged, {at[0]: {at[1]: path} if at[1:] else path})
+        if (value := os.environ.get(variable)) and (at not in _WORDS or at == ("ledger",)):
+            put = value if at in _WORDS else _place(value, Path.cwd())
+            merged = _over(merged, {at[0]: {at[1]: put} if at[1:] else put})
     if addresses := os.environ.get("DUB_NOTIFY", "").split():
         merged = _over(merged, {"notify": {"to": addresses}})
     return Settings.model_validate_json(json.dumps(merged), strict=True)
@@ -220,8 +248,27 @@ def _checked(path: Path, own: bool, state: tuple[int, int, int]) -> dict[str, An
     for at in ENVIRONMENT:
         table = data if len(at) == 1 else cast("dict[str, Any]", data.get(at[0], {}))
         if at[-1] in table and at not in _WORDS:
-            table[at[-1]] = str((path.absolute().parent / Path(table[at[-1]]).expanduser()).absolute())
+            table[at[-1]] = _place(table[at[-1]], path.absolute().parent)
     return data
+
+
+def _place(value: str, beside: Path) -> str:
+    """A path, absolute; an address as it is."""
+    return value if is_address(value) else str((beside / Path(value).expanduser()).absolute())
+
+
+def _secret(path: Path) -> str:
+    """What a file holds in its one line. Raises ManifestError where it cannot be read or says nothing."""
+    try:
+        held = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ManifestError([Finding(str(path), 1, f"cannot be read, and {LEDGER_FILE} names it: {said}.")]) from error
+    if not held:
+        raise ManifestError(
+            [Finding(str(path), 1, f"is empty, and {LEDGER_FILE} says that it holds the ledger's URL.")]
+        )
+    return held
 
 
 def _parsed(path: Path) -> tuple[str, dict[str, Any]]:
@@ -245,8 +292,8 @@ def _faults(data: dict[str, Any], own: bool) -> Iterator[tuple[tuple[str, ...], 
     if not own:
         for name in OWN:
             if name in data:
-                does = "tells" if name == "notify" else "believes"
-                yield (name,), f"`{name}` says whom this machine {does}; it stands in {personal_file()} alone."
+                says = _OWN_SAYS.get(name, "whom this machine believes")
+                yield (name,), f"`{name}` says {says}; it stands in {personal_file()} alone."
     try:
         Settings.model_validate_json(json.dumps(data, default=str), strict=True)
     except ValidationError as error:

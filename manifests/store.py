@@ -24,6 +24,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from manifests.bucket import Bucket, FolderBucket
 from manifests.errors import StoreError
 
 
@@ -86,27 +87,33 @@ _COMMIT = TypeAdapter(Commit)
 
 
 class Store:
-    """A store in a local folder.
+    """A store in a folder: a workspace's own, or one that several machines have mounted.
 
-    Raises StoreError, naming the folder, where it cannot be read or written.
+    `root` is the workspace's `store/`, with the scratch folders; `folder` is where objects and commits lie, if not
+    there. Raises StoreError, naming the folder, where it cannot be read or written.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, folder: Path | None = None) -> None:
         self.root = root
+        self.folder = folder or root
         self._used: set[str] | None = None
-        with _explained("open", root):
-            for part in ("objects", "commits", "tmp"):
-                (root / part).mkdir(parents=True, exist_ok=True)
+        self.bucket: Bucket = FolderBucket(self.folder)
+        """For claims, and whatever else those who share the store tell each other."""
+        for made in (root / "tmp", self.folder / "objects", self.folder / "commits", self.folder / "tmp"):
+            with _explained("open", made.parent):
+                made.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def place(self) -> str:
+        """Where the store is, for messages: a folder, or an address without its secrets."""
+        return str(self.folder)
 
     @contextmanager
     def scratch(self) -> Generator[Path]:
-        """A temporary folder on the store's own disk, so that what is made there can be moved in; gone afterwards."""
-        with _explained("write to", self.root):
-            folder = Path(tempfile.mkdtemp(dir=self.root / "tmp"))
-        try:
+        """A temporary folder in the workspace, whence a store of its own takes what was made without copying it; gone
+        afterwards."""
+        with _temporary(self.root) as folder:
             yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
 
     def put(self, path: Path) -> Ref:
         """Take a file into the store; a file in a scratch folder is moved, any other is copied."""
@@ -114,13 +121,13 @@ class Store:
         target = self.path(ref)
         if self._freshened(target):
             return ref
-        with _explained("write to", self.root):
+        with _explained("write to", self.folder):
             target.parent.mkdir(exist_ok=True)
-            if (self.root / "tmp") in path.parents:
+            if (self.folder / "tmp") in path.parents:
                 _flush(path)
                 path.replace(target)
             else:
-                with self.scratch() as folder:
+                with _temporary(self.folder) as folder:
                     copy = folder / path.name
                     shutil.copyfile(path, copy)
                     _flush(copy)
@@ -135,7 +142,7 @@ class Store:
 
     def path(self, ref: Ref) -> Path:
         """Where an object lies, or would lie."""
-        return self.root / "objects" / ref.digest[:2] / ref.name
+        return self.folder / "objects" / ref.digest[:2] / ref.name
 
     def has(self, ref: Ref) -> bool:
         return self.path(ref).exists()
@@ -144,13 +151,13 @@ class Store:
         """Path of an object that is there; raises StoreError where it is not."""
         path = self.path(Ref.named(name))
         if not path.exists():
-            raise StoreError(f"object {name} is missing from {self.root}.", remedy="Run again: it will be made anew.")
+            raise StoreError(f"object {name} is missing from {self.place}.", remedy="Run again: it will be made anew.")
         return path
 
     def commit(self, made: Commit) -> Commit:
         """Record what a stage made; returns the commit that counts, which is another worker's if it was first."""
         target = self._commit_path(made.stage, made.key)
-        with self.scratch() as folder, _explained("write to", self.root):
+        with _temporary(self.folder) as folder, _explained("write to", self.folder):
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = folder / "commit.json"
             draft.write_bytes(_COMMIT.dump_json(made, indent=1))
@@ -183,12 +190,12 @@ class Store:
 
     def commits(self) -> Iterator[Commit]:
         """Every commit in the store, in no order that means anything."""
-        for path in sorted((self.root / "commits").glob("*/*.json")):
+        for path in sorted((self.folder / "commits").glob("*/*.json")):
             yield _COMMIT.validate_json(path.read_bytes())
 
     def objects(self) -> Iterator[Stored]:
         """Every object in the store, in no order that means anything."""
-        for path in (self.root / "objects").glob("*/*"):
+        for path in (self.folder / "objects").glob("*/*"):
             try:
                 facts = path.stat()
             except FileNotFoundError:  # somebody else removed it meanwhile
@@ -197,7 +204,7 @@ class Store:
 
     def discard(self, name: str) -> None:
         """Delete an object, where it is there. Raises StoreError where the folder does not let it go."""
-        with _explained("delete from", self.root):
+        with _explained("delete from", self.folder):
             self.path(Ref.named(name)).unlink(missing_ok=True)
 
     def using(self, used: set[str]) -> Store:
@@ -238,7 +245,7 @@ class Store:
         return True
 
     def _commit_path(self, stage: str, key: str) -> Path:
-        return self.root / "commits" / stage / f"{key}.json"
+        return self.folder / "commits" / stage / f"{key}.json"
 
 
 def file_sha256(path: Path) -> str:
@@ -250,6 +257,16 @@ def file_sha256(path: Path) -> str:
 def _flush(path: Path) -> None:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
+
+
+@contextmanager
+def _temporary(root: Path) -> Generator[Path]:
+    with _explained("write to", root):
+        folder = Path(tempfile.mkdtemp(dir=root / "tmp"))
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -13,9 +13,10 @@ from pathlib import Path
 from sqlalchemy.exc import SQLAlchemyError
 
 from manifests import settings
+from manifests.claims import Claims
 from manifests.digests import Digests
 from manifests.errors import StoreError
-from manifests.ledger import Ledger
+from manifests.ledger import Ledger, reason, without_secrets
 from manifests.store import Store
 
 
@@ -36,6 +37,32 @@ def locate(manifest: Path, chosen: Path | None = None) -> Path:
     return beside / ".dub"
 
 
+def open_store(root: Path) -> Store:
+    """The store of a workspace: its own, or the shared one that the user's settings name.
+
+    Raises StoreError where it cannot be opened, ManifestError for faulty settings.
+    """
+    place = settings.personal().store
+    return Store(root / "store", Path(place) if place else None)
+
+
+def open_ledger(root: Path) -> Ledger:
+    """The ledger of a workspace: its own, or the one that the user's settings name. Raises as `open_store` does."""
+    url = settings.personal().ledger
+    try:
+        return Ledger(url or f"sqlite:///{root / 'ledger.sqlite'}")
+    except SQLAlchemyError as error:
+        if url:
+            raise StoreError(
+                f"cannot open the ledger {without_secrets(url)}: {reason(error)}.",
+                remedy="Start that database, or correct DUB_LEDGER (or `ledger` in dubflow.toml).",
+            ) from error
+        raise StoreError(
+            f"cannot open the ledger {root / 'ledger.sqlite'}: {error.__cause__ or error}.",
+            remedy="Move it away (it is rebuilt from the store), or choose another folder with --workspace.",
+        ) from error
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """An open workspace."""
@@ -44,18 +71,17 @@ class Workspace:
     store: Store
     ledger: Ledger
     digests: Digests
+    claims: Claims
+    """Who works on which lesson, among all that share the store."""
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
-        """Open a workspace, making it where it is not there. Raises StoreError naming the folder and the mend."""
-        store = Store(root / "store")
-        try:
-            return cls(root, store, Ledger(f"sqlite:///{root / 'ledger.sqlite'}"), Digests(root / "digests.sqlite"))
-        except SQLAlchemyError as error:
-            raise StoreError(
-                f"cannot open the ledger {root / 'ledger.sqlite'}: {error.__cause__ or error}.",
-                remedy="Move it away (it is rebuilt from the store), or choose another folder with --workspace.",
-            ) from error
+        """Open a workspace, making it where it is not there, with the store and the ledger that the settings name.
+
+        Raises StoreError naming the place and the mend, ManifestError for faulty settings.
+        """
+        store = open_store(root)
+        return cls(root, store, open_ledger(root), Digests(root / "digests.sqlite"), Claims(store.bucket))
 
     @contextmanager
     def locked(self, waiting: Callable[[str], None]) -> Generator[None]:

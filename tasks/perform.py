@@ -132,11 +132,22 @@ def perform(
         key, digests = key_of(stage, job, products, workspace)
         if not force and (commit := standing(stage, key, workspace)) is not None:
             return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
+        # What stands under the key now was found wanting or is to be replaced; what comes later is another worker's.
+        replaces = workspace.store.committed(stage.name, key) is not None
         with workspace.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
             started = time.monotonic()
             try:
                 commit = _run(
-                    stage, job, products, workspace, key=key, digests=digests, cores=cores, redo=redo, tell=tell
+                    stage,
+                    job,
+                    products,
+                    workspace,
+                    key=key,
+                    digests=digests,
+                    replaces=replaces,
+                    cores=cores,
+                    redo=redo,
+                    tell=tell,
                 )
             except (EngineUnavailable, ConsentRefused) as error:
                 row.state, row.message = "blocked", str(error)
@@ -189,6 +200,7 @@ def _run(
     *,
     key: str,
     digests: Mapping[str, str],
+    replaces: bool,
     cores: int,
     redo: frozenset[str],
     tell: Callable[[float], None],
@@ -238,13 +250,19 @@ def _run(
     )
     try:
         with _agreed(job, people):
-            # What stands under this key was found wanting or is to be replaced: a forced run, a deleted output.
-            store.forget(stage.name, key)
+            workspace.claims.check(claim_of(job))
+            if replaces:
+                store.forget(stage.name, key)
             return replace(store.commit(fresh), seconds=fresh.seconds)
     except ConsentRefused:
         for name in outputs.values():  # no commit names them, so no revocation would ever find them
-            store.path(Ref.named(name)).unlink(missing_ok=True)
+            store.discard(name)
         raise
+
+
+def claim_of(job: Job) -> str:
+    """The name under which workers claim a job's lesson."""
+    return f"{job.course.course}/{job.lesson_id}"
 
 
 def _agreed(job: Job, people: Sequence[str]) -> AbstractContextManager[None]:

@@ -16,7 +16,8 @@ def keys_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUB_KEYS", str(tmp_path_factory.mktemp("keys") / "keys"))
         patch.setenv("DUB_CONSENT", str(tmp_path_factory.mktemp("consents") / "consent"))
-        for name in ("DUB_SIGNING_CHAIN", "DUB_SIGNING_KEY", "DUB_MODELS"):
+        shared = ("DUB_STORE", "DUB_LEDGER", "DUB_LEDGER_FILE", "DUB_VOICES")
+        for name in ("DUB_SIGNING_CHAIN", "DUB_SIGNING_KEY", "DUB_MODELS", *shared):
             patch.delenv(name, raising=False)
         yield
 

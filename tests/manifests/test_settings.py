@@ -178,3 +178,43 @@ def test_whom_to_tell_stands_in_the_users_own_file_or_the_environment(
     own.write_text("")
     project(course, '[notify]\nto = ["json://theirs/"]\n')
     assert [message.split(";")[0] for *_, message in findings(course)] == ["`notify` says whom this machine tells"]
+
+
+def test_store_and_ledger_are_the_users_own(own: Path, course: Path) -> None:
+    """A folder that came from elsewhere cannot have takes sent away: only the user's file says where they are kept."""
+    own.write_text('store = "s3://bucket/dub"\nledger = "postgresql+psycopg://dub:secret@db/dub"\nvoices = "voices"\n')
+    known = settings.personal()
+    assert (known.store, known.voices) == ("s3://bucket/dub", own.parent / "voices")
+    assert known.ledger == "postgresql+psycopg://dub:secret@db/dub"
+    assert "secret" not in repr(known)
+    project(course, '\nstore = "s3://elsewhere"\n')
+    assert findings(course) == [
+        ("dubflow.toml", 2, f"`store` says where this machine keeps what it makes; it stands in {own} alone.")
+    ]
+
+
+def test_a_store_that_is_a_folder_is_relative_to_its_file(
+    own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And an address in the environment wins over it as it is."""
+    own.write_text('store = "shared"\n')
+    assert settings.personal().store == str(own.parent / "shared")
+    monkeypatch.setenv("DUB_STORE", "memory://shared")
+    assert settings.personal().store == "memory://shared"
+    monkeypatch.setenv("DUB_STORE", "~/shared")
+    assert settings.personal().store == str(tmp_path / "shared")
+
+
+def test_a_ledgers_address_comes_from_a_file_too(own: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As secrets do in containers; the variable that holds the address itself wins, and a missing file is named."""
+    secret = tmp_path / "ledger-url"
+    monkeypatch.setenv("DUB_LEDGER_FILE", str(secret))
+    with pytest.raises(ManifestError, match=r"ledger-url:1: cannot be read, and DUB_LEDGER_FILE names it"):
+        settings.personal()
+    secret.write_text("\n")
+    with pytest.raises(ManifestError, match="is empty"):
+        settings.personal()
+    secret.write_text("postgresql+psycopg://dub@db/dub\n")
+    assert settings.personal().ledger == "postgresql+psycopg://dub@db/dub"
+    monkeypatch.setenv("DUB_LEDGER", "sqlite:///other.sqlite")
+    assert settings.personal().ledger == "sqlite:///other.sqlite"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.errors import ConsentRefused, EngineUnavailable, StageFailed
+from manifests.errors import ClaimLost, ConsentRefused, EngineUnavailable, StageFailed
 from manifests.model import Course, Job, Lesson, Person
 from manifests.store import Ref, Store
 from manifests.workspace import Workspace
@@ -84,6 +84,50 @@ def test_a_lost_object_is_made_again(space: Workspace, job: Job) -> None:
     made = perform(writer("a"), job, Products(), space)
     space.store.get(made.commit.outputs["out.txt"]).unlink()
     assert not perform(writer("a"), job, Products(), space).cached
+
+
+def test_whoever_lost_the_lesson_commits_nothing(space: Workspace, job: Job) -> None:
+    """What another worker that took the lesson over makes is what counts; and a commit made meanwhile stays."""
+    first = writer("a")
+
+    def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+        [claim] = (space.store.folder / "claims/c/lesson").iterdir()
+        claim.with_name("000009.json").write_text("{}")
+        return first.run(params, inputs, bench)
+
+    with space.claims.held("c/lesson"), pytest.raises(ClaimLost, match="took c/lesson over"):
+        perform(replace(first, run=run), job, Products(), space)
+    assert not list(space.store.commits())
+
+
+def test_a_commit_made_meanwhile_stays(space: Workspace, job: Job) -> None:
+    """Of two workers that make the same, the first one's counts."""
+    stage, clock = writer("a"), iter(("first", "second"))
+
+    def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
+        word = next(clock)
+        if word == "first":
+            perform(replace(stage, run=run), job, Products(), space)  # another worker, in the middle of this one's work
+        out = bench.scratch / "out.txt"
+        out.write_text(word)
+        return Made({"out.txt": out})
+
+    made = perform(replace(stage, run=run), job, Products(), space)
+    assert space.store.get(made.commit.outputs["out.txt"]).read_text() == "second"
+
+
+def test_a_store_in_a_shared_folder_serves_two_workspaces(
+    tmp_path: Path, job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What one made, the other finds; scratch stays in each one's own folder."""
+    monkeypatch.setenv("DUB_STORE", str(tmp_path / "shared"))
+    one, other = Workspace.open(tmp_path / "one"), Workspace.open(tmp_path / "other")
+    assert not perform(writer("a"), job, Products(), one).cached
+    found = perform(writer("a"), job, Products(), other)
+    assert found.cached
+    assert other.store.get(found.commit.outputs["out.txt"]).is_relative_to(tmp_path / "shared" / "objects")
+    with other.store.scratch() as folder:
+        assert folder.is_relative_to(tmp_path / "other")
 
 
 @pytest.fixture

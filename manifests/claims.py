@@ -1,0 +1,181 @@
+"""Claims: who works on a lesson now, among workers that share nothing but a store.
+
+`claims/<name>/<generation>.json` is created exclusively by whoever takes the name, holds who that is, and is rewritten
+by them as long as they live. A waiter takes a holder for dead when nothing was rewritten for the length of the lease
+*by the waiter's own monotonic clock*, so no idea of the time matters; it then creates the next generation. The
+highest generation holds the name. Who lost a name learns it before they commit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+from urllib.parse import quote
+from uuid import uuid4
+
+from manifests.bucket import Bucket
+from manifests.errors import ClaimLost, StoreError
+
+LEASE_S: Final = 60.0
+
+RENEWALS: Final = 4
+"""Rewritings within one lease: so many may fail before anybody takes the holder for dead."""
+
+SIGHTINGS: Final = 5
+"""Times that a waiter must have read the same before it believes in a death: a network that was gone proves nothing."""
+
+
+@dataclass(slots=True)
+class _Held:
+    """A name that this process holds, or held."""
+
+    name: str
+    generation: int
+    lease_s: float
+    told: dict[str, Any]
+    ended: threading.Event = field(default_factory=threading.Event)
+    lost: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Sighting:
+    """What a waiter saw of a holder, since when by its own clock, and how often."""
+
+    generation: int
+    content: bytes
+    since: float
+    times: int = 1
+
+
+class Claims:
+    """The claims of one store. Safe to use from threads; `clock` counts seconds and never jumps."""
+
+    def __init__(self, bucket: Bucket, clock: Callable[[], float] = time.monotonic) -> None:
+        self._bucket = bucket
+        self._clock = clock
+        self._mine: dict[str, _Held] = {}
+
+    @contextmanager
+    def held(
+        self, name: str, *, lease_s: float = LEASE_S, waiting: Callable[[str], None] = lambda who: None
+    ) -> Generator[None]:
+        """Hold a name (`course/lesson`); while another holds it, wait. `waiting` is told once for whom.
+
+        It goes to the next waiter when this ends, at once, or a lease after this process was killed. Raises StoreError
+        where the store cannot be reached.
+        """
+        mine = self._take(name, lease_s, waiting)
+        self._mine[name] = mine
+        renewing = threading.Thread(target=self._renew, args=(mine,), name=f"claim {name}", daemon=True)
+        renewing.start()
+        try:
+            yield
+        finally:
+            mine.ended.set()
+            renewing.join()
+            if self._mine.get(name) is mine:
+                del self._mine[name]
+            with suppress(StoreError):  # then the lease ends by itself
+                if self._is_mine(mine):
+                    self._bucket.write(_file(name, mine.generation), _content(mine.told, released=True))
+
+    def check(self, name: str) -> None:
+        """Raise ClaimLost where this process took a name and somebody else has it by now.
+
+        To be called right before something is published; says nothing of names that were never taken here.
+        """
+        mine = self._mine.get(name)
+        if mine is not None and (mine.lost or not self._is_mine(mine)):
+            mine.lost = True
+            raise ClaimLost(
+                f"another worker took {name} over, because nothing was heard of this one for {mine.lease_s:g} s.",
+                remedy="Nothing is to be done: the other one finishes it.",
+            )
+
+    def _take(self, name: str, lease_s: float, waiting: Callable[[str], None]) -> _Held:
+        seen: _Sighting | None = None
+        while True:
+            before = self._clock()
+            latest = max(self._generations(name), default=0)
+            content = self._bucket.read(_file(name, latest)) if latest else None
+            if latest and content is None:
+                continue  # whoever held it since has cleared it away
+            told = _told(content)
+            if not told.get("released", latest == 0):
+                if seen is None or (seen.generation, seen.content) != (latest, content):
+                    if seen is None:
+                        waiting(f"waiting for {told.get('holder', 'another worker')}, which works on {name}")
+                    seen = _Sighting(latest, content or b"", self._clock())
+                else:
+                    seen = _Sighting(seen.generation, seen.content, seen.since, seen.times + 1)
+                lease = float(told.get("lease_s", lease_s))
+                if before - seen.since < lease or seen.times < SIGHTINGS:
+                    time.sleep(min(2.0, lease / (2 * SIGHTINGS)))
+                    continue
+            mine = _Held(name, latest + 1, lease_s, _holder(lease_s))
+            if self._bucket.create(_file(name, latest + 1), _content(mine.told)):
+                if self._is_mine(mine):
+                    self._clear(name, below=mine.generation)
+                    return mine
+                self._bucket.delete(_file(name, mine.generation))  # came late: a higher one had been cleared of it
+
+    def _renew(self, mine: _Held) -> None:
+        beats = 0
+        while not mine.ended.wait(mine.lease_s / RENEWALS):
+            beats += 1
+            with suppress(StoreError):  # a store that is away for a while is no lost claim; `check` asks again
+                if not self._is_mine(mine):
+                    mine.lost = True
+                    return
+                self._bucket.write(_file(mine.name, mine.generation), _content(mine.told, beats=beats, at=_now()))
+
+    def _is_mine(self, mine: _Held) -> bool:
+        return max(self._generations(mine.name), default=0) == mine.generation
+
+    def _generations(self, name: str) -> list[int]:
+        stems = (each.rpartition("/")[2].removesuffix(".json") for each in self._bucket.names(_folder(name)))
+        return [int(stem) for stem in stems if stem.isdecimal()]
+
+    def _clear(self, name: str, below: int) -> None:
+        for generation in self._generations(name):
+            if generation < below:
+                self._bucket.delete(_file(name, generation))
+
+
+def _folder(name: str) -> str:
+    return f"claims/{quote(name, safe='/')}"
+
+
+def _file(name: str, generation: int) -> str:
+    return f"{_folder(name)}/{generation:06d}.json"
+
+
+def _holder(lease_s: float) -> dict[str, Any]:
+    who = f"{socket.gethostname()} (process {os.getpid()})"
+    return {"holder": who, "token": uuid4().hex, "lease_s": lease_s, "taken": _now()}
+
+
+def _now() -> str:
+    """For people who read a claim; nothing is decided by it."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _content(told: dict[str, Any], **more: Any) -> bytes:
+    return json.dumps(told | more).encode()
+
+
+def _told(content: bytes | None) -> dict[str, Any]:
+    """What a claim says; nothing where it is damaged, which makes its holder one that must be waited for."""
+    try:
+        found = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}

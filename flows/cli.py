@@ -271,6 +271,27 @@ def verify(
 
 
 @app.command()
+def gc(
+    manifest: Annotated[
+        Path | None, typer.Argument(metavar="MANIFEST", help="A manifest, if its workspace is meant.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be freed.")] = False,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Free what no record needs any more: results of earlier settings, and what killed runs left.
+
+    The latest results stay, finished files that are there, the takes they were made from, and whatever a revocation has
+    to name; so an up-to-date run finds nothing to do afterwards. What people made is never touched.
+
+    Examples: dub gc --dry-run; dub gc course.yaml
+    """
+    from flows.collecting import collect
+
+    collect(manifest, workspace=workspace, dry_run=dry_run, json_wanted=as_json)
+
+
+@app.command()
 def doctor(
     licences: Annotated[bool, typer.Option("--licences", help="List the licence of everything that is used.")] = False,
     as_json: AsJson = False,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import socket
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -42,7 +42,11 @@ from manifests.errors import LedgerError, StoreError
 from manifests.store import Commit
 
 TargetState = Literal["done", "partial", "failed", "blocked", "review", "running"]
-StageState = Literal["done", "failed", "blocked", "running"]
+StageState = Literal["done", "cached", "failed", "blocked", "running"]
+"""`cached` is a result that was there, and not the last one: the settings, or the media, are as they once were."""
+
+Place = tuple[str, str, str, str]
+"""Course, lesson, language (empty for a lesson's own stages) and stage."""
 
 _metadata = MetaData()
 
@@ -81,6 +85,10 @@ _targets = Table(
     Column("stale", Boolean, nullable=False, default=False),
     Column("updated", String, nullable=False),
 )
+
+_PLACE = (_stage_runs.c.course, _stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage)
+
+_HAS_RESULT = ("done", "cached")
 
 Migration = Callable[[Connection], None]
 MIGRATIONS: list[Migration] = []
@@ -173,6 +181,29 @@ class Ledger:
                     )
                 )
 
+    def found(self, course: str, results: Mapping[tuple[str, str, str], str]) -> None:
+        """Note results that were there already, by lesson, language and stage: the key of each, where it is not the
+        last one that is known. What is noted last is what `collect` keeps."""
+        lessons = {lesson for lesson, _, _ in results}
+        last = self.keys(course, next(iter(lessons)) if len(lessons) == 1 else None)
+        rows = [
+            {
+                "course": course,
+                "lesson": lesson,
+                "language": language,
+                "stage": stage,
+                "key": key,
+                "state": "cached",
+                "host": socket.gethostname(),
+                "started": now(),
+            }
+            for (lesson, language, stage), key in results.items()
+            if last.get((lesson, language, stage)) != key
+        ]
+        if rows:
+            with self._writing() as connection:
+                connection.execute(insert(_stage_runs), rows)
+
     def record(self, row: TargetRow) -> None:
         """Write where a target stands, over what was said before. Raises LedgerError where the disk takes nothing."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
@@ -233,17 +264,20 @@ class Ledger:
                         _stage_runs.c.lesson == lesson,
                         _stage_runs.c.language == language,
                         _stage_runs.c.stage == stage,
+                        _stage_runs.c.state != "cached",
                     )
                 ).all()
             )
 
-    def keys(self, course: str) -> dict[tuple[str, str, str], str]:
-        """The key of the latest finished run of every stage, by lesson, language (empty for a lesson's) and stage."""
+    def keys(self, course: str, lesson: str | None = None) -> dict[tuple[str, str, str], str]:
+        """The key of the latest result of every stage, by lesson, language (empty for a lesson's) and stage."""
         query = (
             select(_stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage, _stage_runs.c.key)
-            .where(_stage_runs.c.course == course, _stage_runs.c.state == "done")
+            .where(_stage_runs.c.course == course, _stage_runs.c.state.in_(_HAS_RESULT))
             .order_by(_stage_runs.c.id)
         )
+        if lesson is not None:
+            query = query.where(_stage_runs.c.lesson == lesson)
         with self._engine.connect() as connection:
             return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
 
@@ -251,7 +285,7 @@ class Ledger:
         """For every lesson, by course and lesson: the key of the latest finished run of each stage done once for it."""
         query = (
             select(_stage_runs.c.course, _stage_runs.c.lesson, _stage_runs.c.stage, _stage_runs.c.key)
-            .where(_stage_runs.c.language == "", _stage_runs.c.state == "done")
+            .where(_stage_runs.c.language == "", _stage_runs.c.state.in_(_HAS_RESULT))
             .order_by(_stage_runs.c.id)
         )
         found: dict[tuple[str, str], dict[str, str]] = {}
@@ -259,6 +293,26 @@ class Ledger:
             for row in connection.execute(query):
                 found.setdefault((row.course, row.lesson), {})[row.stage] = row.key
         return found
+
+    def latest(self) -> dict[Place, str]:
+        """The key of the latest result of every stage of everything."""
+        query = (
+            select(*_PLACE, _stage_runs.c.key).where(_stage_runs.c.state.in_(_HAS_RESULT)).order_by(_stage_runs.c.id)
+        )
+        with self._engine.connect() as connection:
+            rows = connection.execute(query)
+            return {(row.course, row.lesson, row.language, row.stage): row.key for row in rows}
+
+    def unfinished_since(self) -> float | None:
+        """When the oldest stage run began that did not end well, or not yet, in seconds since 1970; None where all are
+        done."""
+        query = select(*_PLACE, _stage_runs.c.state, _stage_runs.c.started).order_by(_stage_runs.c.id)
+        last: dict[Place, tuple[str, str]] = {}
+        with self._engine.connect() as connection:
+            for row in connection.execute(query):
+                last[row.course, row.lesson, row.language, row.stage] = (row.state, row.started)
+        open_ = [started for state, started in last.values() if state not in _HAS_RESULT]
+        return datetime.fromisoformat(min(open_)).timestamp() if open_ else None
 
     def rebuild(self, commits: Iterable[Commit]) -> int:
         """Write again what the store's commits say of finished targets; returns how many targets that were."""

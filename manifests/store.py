@@ -207,6 +207,15 @@ class Store:
         with _explained("delete from", self.folder):
             self.path(Ref.named(name)).unlink(missing_ok=True)
 
+    def leftover_bytes(self) -> int:
+        """Size of everything in scratch folders, which are some run's at work, or were."""
+        return sum(path.stat().st_size for path in (self.root / "tmp").rglob("*") if path.is_file())
+
+    def sweep(self) -> None:
+        """Remove all scratch folders; to be called only where no run is at work."""
+        for rest in (self.root / "tmp").iterdir():
+            shutil.rmtree(rest, ignore_errors=True)
+
     def using(self, used: set[str]) -> Store:
         """This store, for one who wants to know which small works were used: `used` gets `stage/key` of each."""
         noting = copy.copy(self)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-import shutil
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -99,10 +98,19 @@ class Workspace:
             lock.truncate(0)
             lock.write(f"{os.getpid()}\n")
             lock.flush()
-            self._sweep()
+            self.store.sweep()  # a killed run left it, and nobody else works here now
             yield
 
-    def _sweep(self) -> None:
-        """Remove what a killed run left in the scratch folder; nobody else works here now."""
-        for rest in (self.store.root / "tmp").iterdir():
-            shutil.rmtree(rest, ignore_errors=True)
+    @contextmanager
+    def idle(self) -> Generator[float | None]:
+        """Hold the workspace, as a run does, where no run is at work; None then.
+
+        Else since when one is, in seconds since 1970, and nothing is held.
+        """
+        with (self.root / "run.lock").open("a+") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield os.fstat(lock.fileno()).st_mtime  # it wrote its process id into it when it began
+            else:
+                yield None

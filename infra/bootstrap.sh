@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Make this checkout ready to run: Debian packages, uv, and .venv from requirements.lock.
-# Safe to repeat; says nothing and starts nothing when there is nothing to do. With `--tests` also what only tests need.
+# Safe to repeat; says nothing and starts nothing when there is nothing to do. With `--tests` also what only tests need,
+# with `--packages` the Debian packages alone (images are made so).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,6 +11,7 @@ packages=(ffmpeg espeak-ng flite apertium apertium-eng-spa apertium-eng-cat aper
   apertium-spa-ita apertium-fr-es fonts-dejavu-core ca-certificates)
 
 # The report is read by a real browser; elsewhere than on Debian its package is a stub, and those tests are skipped.
+if [ "${1:-}" = --tests ]; then packages+=(postgresql redis-server); fi
 if [ "${1:-}" = --tests ] && grep -qx 'ID=debian' /etc/os-release 2>/dev/null; then packages+=(chromium); fi
 
 say() { printf '%s\n' "$*" >&2; }
@@ -44,6 +46,8 @@ else
     exit 1
   fi
 fi
+
+[ "${1:-}" != --packages ] || exit 0
 
 # A Python that can hold the lock: 3.11, or 3.12 where that is what there is.
 python=

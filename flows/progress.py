@@ -15,6 +15,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
+from flows.metering import metered
 from flows.remaining import Remaining, Work, in_words
 from flows.saying import emit, in_json
 
@@ -210,17 +211,17 @@ def watching(quiet: bool = False) -> Generator[Watcher]:
     before = _watcher
     try:
         if in_json():
-            _watcher = JsonLines()
+            _watcher = metered(JsonLines())
             yield _watcher
         elif quiet:
-            _watcher = Silent()
+            _watcher = metered(Silent())
             yield _watcher
         elif console.is_terminal:
             with Bars(console) as bars:
-                _watcher = bars
-                yield bars
+                _watcher = metered(bars)
+                yield _watcher
         else:
-            _watcher = Lines(console)
+            _watcher = metered(Lines(console))
             yield _watcher
     finally:
         _watcher = before

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from flows.line_numbers import named_lines
+from flows.metering import count
 from flows.notifying import notify, stopped, summary
 from flows.order import Order, shown
 from flows.progress import watching
@@ -23,7 +24,7 @@ from flows.server import api
 from flows.standing import INTERRUPTED, as_json, exit_code, finished, print_rows
 from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import DubError, InputError, StageFailed
-from manifests.ledger import TargetRow
+from manifests.ledger import TargetRow, now
 from manifests.model import Stage
 from manifests.script import Script, load
 from manifests.shelves import tidy
@@ -111,13 +112,14 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it.
     """
     selection = wanted(order)
-    course = selection.course.course
+    course, begun = selection.course.course, now()
     try:
         rows = _carried_out(order, selection, quiet=json_wanted)
     except DubError as error:
         if tell:
             notify(stopped(order, course, error), order.manifest.parent)
         raise
+    count(course, rows, since=begun)
     if json_wanted:
         sys.stdout.write(json.dumps(as_json(course, rows), indent=1, ensure_ascii=False) + "\n")
     elif table:

@@ -18,7 +18,7 @@ from manifests.engines import chosen
 from manifests.errors import ConsentRefused, InputError, StoreError
 from manifests.load import load
 from manifests.script import Voice
-from manifests.store import Store
+from manifests.workspace import open_store
 from tasks import clone, enrolled_voice
 from tasks.engines.protocols import Voicing
 from tasks.stage import Workbench
@@ -120,9 +120,9 @@ def _by_engine(voices: Enrolments, enrolment: Enrolment, text: str, wanted: Voic
     engine = catalogue.synthesizer(wanted.engine)
     allowed = partial(permitted, registry, enrolment.consent, enrolment.person, language=wanted.language)
     grant = allowed(third_party=engine.third_party(wanted))
-    workspace = voices.root.parent
+    workspace = voices.workspace
     workspaces.note(registry.root, workspace, person=grant.person, consent=grant.consent)
-    store = Store(workspace / "store")
+    store = open_store(workspace)
     with store.scratch() as scratch:
         bench = Workbench(store, scratch)
         name, use = engine.learn(clone.from_enrolment(voices, enrolment), wanted, grant, registry, bench)

@@ -26,7 +26,7 @@ from tasks.identity import EVERYONE, leading
 from tasks.perform import Products
 from tasks.pipeline import LESSON_STAGES
 from voiceclone.enrolment import Enrolment
-from voiceclone.enrolments import VOICES, Enrolments
+from voiceclone.enrolments import Enrolments
 from voiceclone.registry import Registry
 
 
@@ -38,7 +38,7 @@ def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
     quietly = order.model_copy(update={"force": frozenset()})
     for person, theirs in _named(lessons).items():
         space = workspace(order.workspace)
-        voices, registry = Enrolments(space.root / VOICES), Registry.default()
+        voices, registry = Enrolments.of(space.root), Registry.default()
         try:
             consent = _consent(person, theirs, registry)
             standing = _standing(voices, person)

@@ -162,7 +162,8 @@ def show_plan(
     space = Workspace.open(order.workspace)
     paces = {stage: Pace.of(shares) for stage, shares in space.ledger.pace().items()}
     plans = plan_course(selection, space, {stage: pace.usual for stage, pace in paces.items()})
-    (_write_json if json_wanted else _write_table)(selection, plans, paces, sys.stdout)
+    with space.store.surveyed():
+        (_write_json if json_wanted else _write_table)(selection, plans, paces, sys.stdout)
 
 
 def plan_course(selection: Selection, workspace: Workspace, pace: Mapping[str, float]) -> Iterator[TargetPlan]:

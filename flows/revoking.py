@@ -19,8 +19,10 @@ import typer
 from flows.consenting import print_json, say
 from flows.standing import UNFINISHED
 from manifests.errors import DubError, InputError
+from manifests.settings import personal
 from manifests.store import Store
-from manifests.workspace import locate
+from manifests.workspace import locate, open_store
+from voiceclone.enrolments import VOICES, Enrolments
 from voiceclone.erasure import Delivered, Erased, erase, outputs_of
 from voiceclone.private import RegistryError
 from voiceclone.registry import Registry
@@ -32,16 +34,25 @@ class Reached:
     """A workspace that a revocation reached, and what it did there."""
 
     root: Path
+    shared: bool = False
+    """Whether this is the store that the settings name, which is no single workspace's."""
     outputs: tuple[Delivered, ...] = ()
     erased: Erased | None = None
     busy: bool = False
     """Whether a run is at work there."""
     problems: list[str] = field(default_factory=list[str])
 
+    @property
+    def place(self) -> str:
+        return self.store().place if self.shared else str(self.root)
+
+    def store(self) -> Store:
+        return open_store(self.root) if self.shared else Store(self.root / "store")
+
     def as_dict(self) -> dict[str, Any]:
         erased = self.erased
         return {
-            "workspace": str(self.root),
+            "workspace": self.place,
             "commits": len(erased.commits) if erased else 0,
             "objects": len(erased.objects) if erased else 0,
             "kept": len(erased.kept) if erased else 0,
@@ -67,17 +78,21 @@ def revoke_consent(
     already = registry.show(consent).status == "revoked"
     record = registry.revoke(consent, reason, by)
     problems: list[str] = []
-    reached = [Reached(root) for root in _roots(registry, record.person, workspaces, problems)]
+    roots = _roots(registry, record.person, workspaces, problems)
+    reached = [Reached(root) for root in roots]
+    if personal().store is not None:
+        # It goes first: whoever opens it afterwards deletes their copies of what was erased.
+        reached.insert(0, Reached(roots[0] if roots else locate(Path.cwd() / "course.yaml"), shared=True))
     for each in reached:
         _attempt(each, lambda each=each: _list(each, record.person))
-    outputs = [(each.root, output) for each in reached for output in each.outputs]
+    outputs = [(each.place, output) for each in reached for output in each.outputs]
     if not json_wanted:
         for _, output in outputs:
             say(str(output.path))
         sys.stdout.flush()
     for each in reached:
         _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))
-    problems += [f"{each.root}: {problem}" for each in reached for problem in each.problems]
+    problems += [f"{each.place}: {problem}" for each in reached for problem in each.problems]
     problems += _elsewhere(registry, record.person)
     if json_wanted:
         print_json(
@@ -86,8 +101,8 @@ def revoke_consent(
                 "person": record.person,
                 "status": record.status,
                 "outputs": [
-                    {"path": str(output.path), "sha256": output.sha256, "there": output.there, "workspace": str(root)}
-                    for root, output in outputs
+                    {"path": str(output.path), "sha256": output.sha256, "there": output.there, "workspace": place}
+                    for place, output in outputs
                 ],
                 "erased": [each.as_dict() for each in reached],
                 "problems": problems,
@@ -128,20 +143,25 @@ def _attempt(reached: Reached, work: Any) -> None:
 
 
 def _list(reached: Reached, person: str) -> None:
-    if (reached.root / "store").is_dir():
-        reached.outputs = outputs_of(Store(reached.root / "store"), person)
+    if reached.shared or (reached.root / "store").is_dir():
+        reached.outputs = outputs_of(reached.store(), person)
 
 
 def _erase(reached: Reached, person: str, registry: Registry, consent: str) -> None:
-    if not (reached.root / "store").is_dir() and not (reached.root / "voices").is_dir():
+    if not reached.shared and not (reached.root / "store").is_dir() and not (reached.root / "voices").is_dir():
         return
+    voices = Enrolments.of(reached.root).root if reached.shared else reached.root / VOICES
     reached.erased = erase(
         person,
-        store=Store(reached.root / "store"),
+        store=reached.store(),
         registry=registry,
         consents=[consent],
-        enrolments=[reached.root / "voices"],
+        enrolments=[voices],
     )
+    if reached.shared:
+        return  # whoever works on it now makes nothing more in this voice, and what they had in hand is refused
+    if personal().store is not None:
+        open_store(reached.root)
     reached.busy = _busy(reached.root)
     if reached.busy:
         reached.problems.append(
@@ -192,9 +212,9 @@ def _report(consent: str, person: str, outputs: int, reached: Sequence[Reached],
         if (erased := each.erased) is not None and (erased.commits or erased.objects or erased.folders):
             what = f"{len(erased.objects)} objects of {len(erased.commits)} results"
             folders = "".join(f", and {folder}" for folder in erased.folders)
-            _note(f"{each.root}: erased {what}{folders}.")
+            _note(f"{each.place}: erased {what}{folders}.")
         elif erased is not None:
-            _note(f"{each.root}: nothing there derives from the voice.")
+            _note(f"{each.place}: nothing there derives from the voice.")
     if outputs:
         _note("Finished files stay where they are: the next `dub run` of their course replaces or withdraws them.")
 

@@ -142,7 +142,9 @@ def _carried_out(order: Order, selection: Selection, *, quiet: bool) -> list[Tar
     if selection.course.delivery.disclosure.credentials:
         signer()  # makes the development chain where there is none: what is signed depends on who signs
     with space.locked(say), _terminable():
-        if not _up_to_date(order, selection, space):
+        with space.store.surveyed():
+            nothing_to_do = _up_to_date(order, selection, space)
+        if not nothing_to_do:
             try:
                 _run_flows(order, selection, quiet)
             except KeyboardInterrupt:

@@ -31,7 +31,7 @@ _COLOURS = {"pass": "green", "warn": "yellow", "reject": "red"}
 
 def enrolments(workspace: Path | None) -> Enrolments:
     """Those of the workspace that is asked for, else of the one that a manifest in this folder would have."""
-    return Enrolments(locate(Path.cwd() / "course.yaml", workspace) / "voices")
+    return Enrolments.of(locate(Path.cwd() / "course.yaml", workspace))
 
 
 def enrol_voice(

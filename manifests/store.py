@@ -16,8 +16,8 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Stored:
     """When it was put there, or asked for again, in seconds since 1970."""
 
 
-_COMMIT = TypeAdapter(Commit)
+COMMIT = TypeAdapter(Commit)
 
 
 class Store:
@@ -100,7 +100,7 @@ class Store:
         self.bucket: Bucket = FolderBucket(self.folder)
         """For claims, and whatever else those who share the store tell each other."""
         for made in (root / "tmp", self.folder / "objects", self.folder / "commits", self.folder / "tmp"):
-            with _explained("open", made.parent):
+            with explained("open", made.parent):
                 made.mkdir(parents=True, exist_ok=True)
 
     @property
@@ -112,7 +112,7 @@ class Store:
     def scratch(self) -> Generator[Path]:
         """A temporary folder in the workspace, whence a store of its own takes what was made without copying it; gone
         afterwards."""
-        with _temporary(self.root) as folder:
+        with temporary(self.root) as folder:
             yield folder
 
     def put(self, path: Path) -> Ref:
@@ -121,13 +121,10 @@ class Store:
         target = self.path(ref)
         if self._freshened(target):
             return ref
-        with _explained("write to", self.folder):
+        with explained("write to", self.folder):
             target.parent.mkdir(exist_ok=True)
-            if (self.folder / "tmp") in path.parents:
-                _flush(path)
-                path.replace(target)
-            else:
-                with _temporary(self.folder) as folder:
+            if not ((self.root / "tmp") in path.parents and _moved(path, target)):
+                with temporary(self.folder) as folder:
                     copy = folder / path.name
                     shutil.copyfile(path, copy)
                     _flush(copy)
@@ -135,7 +132,7 @@ class Store:
         return ref
 
     def put_bytes(self, data: bytes, suffix: str) -> Ref:
-        with self.scratch() as folder, _explained("write to", self.root):
+        with self.scratch() as folder, explained("write to", self.root):
             path = folder / f"object{suffix}"
             path.write_bytes(data)
             return self.put(path)
@@ -151,16 +148,16 @@ class Store:
         """Path of an object that is there; raises StoreError where it is not."""
         path = self.path(Ref.named(name))
         if not path.exists():
-            raise StoreError(f"object {name} is missing from {self.place}.", remedy="Run again: it will be made anew.")
+            raise self._missing(name)
         return path
 
     def commit(self, made: Commit) -> Commit:
         """Record what a stage made; returns the commit that counts, which is another worker's if it was first."""
         target = self._commit_path(made.stage, made.key)
-        with _temporary(self.folder) as folder, _explained("write to", self.folder):
+        with temporary(self.folder) as folder, explained("write to", self.folder):
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = folder / "commit.json"
-            draft.write_bytes(_COMMIT.dump_json(made, indent=1))
+            draft.write_bytes(COMMIT.dump_json(made, indent=1))
             _flush(draft)
             try:
                 os.link(draft, target)
@@ -174,7 +171,7 @@ class Store:
     def committed(self, stage: str, key: str) -> Commit | None:
         """The commit of a key, or None where there is none or one of its objects is gone."""
         try:
-            commit = _COMMIT.validate_json(self._commit_path(stage, key).read_bytes())
+            commit = COMMIT.validate_json(self._commit_path(stage, key).read_bytes())
         except FileNotFoundError:
             return None
         except ValueError:
@@ -191,7 +188,7 @@ class Store:
     def commits(self) -> Iterator[Commit]:
         """Every commit in the store, in no order that means anything."""
         for path in sorted((self.folder / "commits").glob("*/*.json")):
-            yield _COMMIT.validate_json(path.read_bytes())
+            yield COMMIT.validate_json(path.read_bytes())
 
     def objects(self) -> Iterator[Stored]:
         """Every object in the store, in no order that means anything."""
@@ -204,7 +201,7 @@ class Store:
 
     def discard(self, name: str) -> None:
         """Delete an object, where it is there. Raises StoreError where the folder does not let it go."""
-        with _explained("delete from", self.folder):
+        with explained("delete from", self.folder):
             self.path(Ref.named(name)).unlink(missing_ok=True)
 
     def leftover_bytes(self) -> int:
@@ -215,6 +212,15 @@ class Store:
         """Remove all scratch folders; to be called only where no run is at work."""
         for rest in (self.root / "tmp").iterdir():
             shutil.rmtree(rest, ignore_errors=True)
+
+    def erase(self, names: Iterable[str]) -> None:
+        """Delete objects that carry the voice of somebody who withdrew, wherever they are kept. Raises StoreError."""
+        for name in names:
+            self.discard(name)
+
+    def surveyed(self) -> AbstractContextManager[None]:
+        """To be held by one who asks of a whole library; a store in a folder answers as fast without."""
+        return nullcontext()
 
     def using(self, used: set[str]) -> Store:
         """This store, for one who wants to know which small works were used: `used` gets `stage/key` of each."""
@@ -238,6 +244,15 @@ class Store:
             standing = self.commit(Commit(stage, key, {"it": ref.name}, **more))
             self._note(stage, key)
         return self.get(standing.outputs["it"])
+
+    def _missing(self, name: str) -> StoreError:
+        return StoreError(f"object {name} is missing from {self.place}.", remedy="Run again: it will be made anew.")
+
+    def _damaged(self, name: str) -> StoreError:
+        return StoreError(
+            f"object {name} in {self.place} is damaged, and was put into quarantine/ there.",
+            remedy="Run again: it will be made anew.",
+        )
 
     def _note(self, stage: str, key: str) -> None:
         if self._used is not None:
@@ -263,14 +278,26 @@ def file_sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
+def _moved(path: Path, target: Path) -> bool:
+    """Move a file, where both places are on one disk."""
+    _flush(path)
+    try:
+        path.replace(target)
+    except OSError as error:
+        if error.errno == errno.EXDEV:
+            return False
+        raise
+    return True
+
+
 def _flush(path: Path) -> None:
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
 
 
 @contextmanager
-def _temporary(root: Path) -> Generator[Path]:
-    with _explained("write to", root):
+def temporary(root: Path) -> Generator[Path]:
+    with explained("write to", root):
         folder = Path(tempfile.mkdtemp(dir=root / "tmp"))
     try:
         yield folder
@@ -279,7 +306,7 @@ def _temporary(root: Path) -> Generator[Path]:
 
 
 @contextmanager
-def _explained(verb: str, root: Path) -> Generator[None]:
+def explained(verb: str, root: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -42,7 +42,14 @@ def open_store(root: Path) -> Store:
     Raises StoreError where it cannot be opened, ManifestError for faulty settings.
     """
     place = settings.personal().store
-    return Store(root / "store", Path(place) if place else None)
+    if place is None:
+        return Store(root / "store")
+    if settings.is_address(place):
+        from manifests.remote import Remote
+        from manifests.remote_store import RemoteStore
+
+        return RemoteStore(root / "store", Remote(place))
+    return Store(root / "store", Path(place))
 
 
 def open_ledger(root: Path) -> Ledger:

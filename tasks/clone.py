@@ -28,7 +28,7 @@ from tasks.stock_voices import stock_voices
 from tasks.voice_terms import VoiceTerms, named_people, params, wanted
 from voiceclone import workspaces
 from voiceclone.enrolment import Enrolment
-from voiceclone.enrolments import VOICES, Enrolments
+from voiceclone.enrolments import Enrolments
 from voiceclone.grant import Grant
 from voiceclone.quality import Recording
 from voiceclone.registry import Registry
@@ -125,7 +125,7 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 
 
 def run(params: VoiceTerms, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    registry, voices = Registry.default(), Enrolments(bench.store.root.parent / VOICES)
+    registry, voices = Registry.default(), Enrolments.of(bench.store.root.parent)
     found, script = load(Diarization, inputs["diarize/turns.json"]), load(Script, inputs["transcribe/script.json"])
     enrolled = {person: _unchanged(voices, person, digest) for person, digest in params.enrolments.items()}
     prints = {person: voices.voice_print(person) for person in enrolled}

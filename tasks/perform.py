@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -76,9 +76,27 @@ def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> 
     }
     given = stage.given(job)
     digests |= {name: _given_digest(path, workspace) for name, path in given.items()}
-    made = {name: workspace.store.path(Ref.named(products.objects[name])) for name in stage.needs if name != "source"}
-    digests |= {name: _given_digest(path, workspace) for name, path in stage.found(job, {**made, **given}).items()}
+    inputs = _Inputs(stage, given, products, workspace)
+    digests |= {name: _given_digest(path, workspace) for name, path in stage.found(job, inputs).items()}
     return stage.key(job, digests), digests
+
+
+class _Inputs(Mapping[str, Path]):
+    """The inputs that are there before a stage runs; of what was made, only what is asked for is fetched."""
+
+    def __init__(self, stage: Stage, given: Mapping[str, Path], products: Products, workspace: Workspace) -> None:
+        self._made = {name: products.objects[name] for name in stage.needs if name != "source"}
+        self._given = given
+        self._store = workspace.store
+
+    def __getitem__(self, name: str) -> Path:
+        return self._given[name] if name in self._given else self._store.get(self._made[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({**self._made, **self._given})
+
+    def __len__(self) -> int:
+        return len({**self._made, **self._given})
 
 
 def _given_digest(path: Path, workspace: Workspace) -> str:

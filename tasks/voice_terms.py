@@ -13,7 +13,7 @@ from tasks.engines import catalogue
 from tasks.engines.protocols import Hearing, Voicing
 from tasks.identity import EVERYONE, Named
 from voiceclone.enrolment import Enrolment
-from voiceclone.enrolments import VOICES, Enrolments
+from voiceclone.enrolments import Enrolments
 from voiceclone.grant import Grant
 from voiceclone.permission import permitted
 from voiceclone.registry import Registry
@@ -195,7 +195,7 @@ def _enrolled(
     """The enrolments of these people, and of everybody else why there is none to be used."""
     found: dict[str, Enrolment] = {}
     lacking: dict[str, str] = {}
-    voices = Enrolments(job.workspace / VOICES) if job.workspace else None
+    voices = Enrolments.of(job.workspace) if job.workspace else None
     there = voices.people() if voices else ()
     for name in names:
         if name not in consents:

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,12 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlalchemy.exc import SQLAlchemyError
 
+from manifests import settings
 from manifests.errors import StoreError
-from manifests.ledger import Ledger
 from manifests.script import Diarization, load
 from manifests.spans import RATE as TICKS
 from manifests.spans import Span
-from manifests.store import Store
+from manifests.workspace import open_ledger, open_store
 from voiceclone import excerpts, matching, voiceprint
 from voiceclone.speech import joined, speaking
 from voiceclone.voiceprint import RATE, Mono, Print
@@ -86,7 +87,9 @@ def others(workspaces: Iterable[Path], enrolled: Print) -> tuple[Mono, ...]:
 
 
 def _speakers(workspaces: Iterable[Path]) -> Iterator[Mono]:
-    for workspace in workspaces:
+    shared = settings.personal()
+    once = shared.store is not None and shared.ledger is not None  # then every workspace has the same lessons
+    for workspace in islice(workspaces, 1 if once else None):
         for turns, sound in _lessons(workspace):
             try:
                 diarization = load(Diarization, turns)
@@ -100,10 +103,10 @@ def _speakers(workspaces: Iterable[Path]) -> Iterator[Mono]:
 
 def _lessons(workspace: Path) -> Iterator[tuple[Path, Path]]:
     """Who speaks when, and the sound, of every lesson of a workspace that was diarized."""
-    if not (workspace / "ledger.sqlite").is_file() or not (workspace / "store").is_dir():
+    if not (workspace / "store").is_dir():
         return
     try:
-        store, ledger = Store(workspace / "store"), Ledger(f"sqlite:///{workspace / 'ledger.sqlite'}")
+        store, ledger = open_store(workspace), open_ledger(workspace)
         lessons = ledger.lesson_keys()
         ledger.close()
     except (StoreError, SQLAlchemyError):

@@ -27,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from manifests import settings
 from manifests.errors import DubError, InputError, StoreError
 from voiceclone import private, quality, voiceprint, vouching, workspaces
 from voiceclone.consent import ID
@@ -39,7 +40,7 @@ from voiceclone.voiceprint import Print
 
 MANIFEST = "enrolment.json"
 VOICES = "voices"
-"""The folder of a workspace in which people are enrolled."""
+"""The folder of a workspace in which people are enrolled, where no setting names another."""
 
 _LARGEST_CLIP = 512 << 20
 
@@ -47,8 +48,15 @@ _LARGEST_CLIP = 512 << 20
 class Enrolments:
     """The enrolments in a folder, one folder a person. Constructing it reads nothing."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, workspace: Path | None = None) -> None:
         self.root = root
+        self.workspace = workspace or root.parent
+        """Where what is made of the voices is kept."""
+
+    @classmethod
+    def of(cls, workspace: Path) -> Enrolments:
+        """Those of a workspace: its own, or the folder of the user's settings that several machines share."""
+        return cls(settings.personal().voices or workspace / VOICES, workspace)
 
     def enrol(
         self,
@@ -87,10 +95,10 @@ class Enrolments:
             origins=origins,
         )
         vouched = vouching.vouched(
-            registry, consent, recordings, self.root.parent, enrolment=enrolment.digest, reviewed_by=reviewed_by
+            registry, consent, recordings, self.workspace, enrolment=enrolment.digest, reviewed_by=reviewed_by
         )
         sound = _print(recordings)
-        workspaces.note(registry.root, self.root.parent, person=person, consent=consent)
+        workspaces.note(registry.root, self.workspace, person=person, consent=consent)
         registry.renew(grant)
         with self._changing("enrol", person) as folder:
             if origins and (standing := self._standing(person)) is not None and not standing.gathered:
@@ -238,7 +246,7 @@ def newest(registry: Registry, person: str, more: Iterable[Path] = ()) -> Enrolm
     """Where the newest enrolment of a person is, among the workspaces that used their voice and these; or None."""
     found: dict[datetime, Enrolments] = {}
     for folder in dict.fromkeys((*workspaces.known(registry.root, person).folders, *more)):
-        voices = Enrolments(folder / VOICES)
+        voices = Enrolments.of(folder)
         with suppress(DubError):  # not enrolled there, or damaged: then it is no evidence either
             found[voices.get(person).made_at] = voices
     return found[max(found)] if found else None

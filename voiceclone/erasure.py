@@ -77,8 +77,7 @@ def erase(
     doomed = sorted(named - elsewhere)
     dropped = tuple(sorted(f"{commit.stage}/{commit.key}" for commit in carrying))
     try:
-        for name in doomed:
-            store.path(Ref.named(name)).unlink(missing_ok=True)
+        store.erase(doomed)
         folders = tuple(folder for parent in enrolments if (folder := _remove(parent, person)) is not None)
     except OSError as error:
         raise StoreError(
@@ -97,8 +96,8 @@ def _commits(store: Store) -> tuple[Commit, ...]:
         return tuple(store.commits())
     except (ValueError, OSError) as error:
         raise StoreError(
-            f"a commit in {store.root} cannot be read, so nobody can say whose voice it made.",
-            remedy=f"Delete {store.root}: everything in it can be made again.",
+            f"a commit in {store.place} cannot be read, so nobody can say whose voice it made.",
+            remedy=f"Delete {store.place}: everything in it can be made again.",
         ) from error
 
 

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from manifests.store import Store
+from manifests.store import Commit, Store
+from manifests.workspace import Workspace
 from voiceclone import workspaces
 from voiceclone.private import RegistryError
 
@@ -346,3 +347,32 @@ def test_services_that_may_have_the_voice_are_named_one_by_one(consent: Consent)
     assert "third parties: elevenlabs, minimax" in consent("show", "amara-2026").out
     scope = consent("show", "amara-2026", "--json").json["consent"]["scope"]
     assert scope["third_parties"] == ["elevenlabs", "minimax"]
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_a_revocation_reaches_the_shared_store(
+    consent: Consent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    """The store that the settings name loses the voice, and so do the copies that this machine's workspaces have."""
+    consent("init")
+    assert add(consent, "--json").code == 0
+    monkeypatch.setenv("DUB_STORE", str(tmp_path / "shared") if place == "folder" else f"memory://{tmp_path.name}")
+    monkeypatch.setenv("DUB_VOICES", str(tmp_path / "voices"))
+    (tmp_path / "voices" / "amara").mkdir(parents=True)
+    one, other = (Workspace.open(tmp_path / name).store for name in ("one", "other"))
+    said = written(tmp_path / "here", "amara's")
+    voice = one.put(said)
+    one.commit(Commit("synthesize", "ab", {"it": voice.name}, people=("amara",), delivered={"/out/a.es.mp4": "0" * 64}))
+    assert other.get(voice.name).read_text() == "amara's"
+    for name in ("one", "other"):
+        workspaces.note(tmp_path / "registry", tmp_path / name, person="amara", consent="amara-2026")
+    revoked = consent("revoke", "amara-2026", "--reason", "asked", "--json").json
+    assert [each["path"] for each in revoked["outputs"]] == ["/out/a.es.mp4"]
+    shared = revoked["erased"][0]
+    assert (shared["workspace"], shared["objects"]) == (one.place, 1)
+    assert shared["folders"] == [str(tmp_path / "voices" / "amara")]
+    assert revoked["problems"] == []
+    again = Workspace.open(tmp_path / "one").store
+    assert list(again.commits()) == []
+    assert not again.has(voice)
+    assert not other.path(voice).exists()

@@ -27,8 +27,10 @@ def composed() -> dict[str, Any]:
     return read_compose(SHARED_FOLDER="/srv/dub")
 
 
-def read_compose(**environment: str) -> dict[str, Any]:
-    command = [BIN / "docker-compose", "--file", INFRA / "compose.yaml", "--profile", "*", "config", "--format", "json"]
+def read_compose(*over: str, **environment: str) -> dict[str, Any]:
+    """The same with further files over it. Raises ValueError with what Docker Compose has to say against them."""
+    files = [word for name in ("compose.yaml", *over) for word in ("--file", INFRA / name)]
+    command = [BIN / "docker-compose", *files, "--profile", "*", "config", "--format", "json"]
     told = subprocess.run(
         command,
         env={"PATH": os.environ["PATH"], **environment},

@@ -148,6 +148,16 @@ def test_what_is_used_is_there(composed: dict[str, Any]) -> None:
     assert services(composed)["worker-cpu"]["environment"]["AWS_ENDPOINT_URL"] == "http://objects:8333"
 
 
+def test_the_stores_are_published_where_the_operator_says_and_nowhere_else() -> None:
+    """By the file for the first of several machines; without an address it starts nothing."""
+    with pytest.raises(ValueError, match="STORES_ADDRESS"):
+        read_compose("compose.published.yaml", SHARED_FOLDER="/srv/dub")
+    merged = read_compose("compose.published.yaml", SHARED_FOLDER="/srv/dub", STORES_ADDRESS="192.0.2.10")
+    for name, port in (("postgres", 5432), ("objects", 8333)):
+        [published] = services(merged)[name]["ports"]
+        assert (published["host_ip"], published["target"]) == ("192.0.2.10", port)
+
+
 def test_a_gpu_is_held_by_one_process(composed: dict[str, Any]) -> None:
     """One named device, one run at a time."""
     worker = services(composed)["worker-gpu"]

@@ -7,7 +7,9 @@ sizes of the packets, which cost no decoding at all, say where.
 
 from __future__ import annotations
 
+import os
 import re
+import select
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -82,7 +84,8 @@ def packets(source: Path, media: Media, stream: MediaStream, timeout_s: float) -
 
 def keyframes(source: Path, stream: MediaStream) -> Iterator[Glimpse]:
     """Every keyframe, in order."""
-    return _decoded(source, stream, {"skip_frame": "nokey"})
+    # ffmpeg's threads share out frames, also those that are skipped: several cost more than they win here
+    return _decoded(source, stream, {"skip_frame": "nokey", "threads": 1})
 
 
 def frames(source: Path, stream: MediaStream, span: Span) -> Iterator[Glimpse]:
@@ -133,16 +136,21 @@ def _decoded(source: Path, stream: MediaStream, how: dict[str, Any]) -> Iterator
             raise ProgramFailed("ffmpeg", "; ".join(complaints[-3:]))
 
 
-def _read(process: subprocess.Popen[bytes]) -> bytes:
+def _read(process: subprocess.Popen[bytes]) -> bytearray:
     """The next frame; less than one at the end. A decoder that is stuck is killed."""
+    data = bytearray()
     if process.stdout is None:
-        return b""
-    watch = threading.Timer(_STALLED_S, process.kill)
-    watch.start()
-    try:
-        return process.stdout.read(_BYTES)
-    finally:
-        watch.cancel()
+        return data
+    pipe = process.stdout.fileno()
+    ready = select.poll()
+    ready.register(pipe, select.POLLIN)
+    while len(data) < _BYTES:
+        if not ready.poll(1000 * _STALLED_S):
+            process.kill()
+        if not (part := os.read(pipe, _BYTES - len(data))):
+            break
+        data += part
+    return data
 
 
 def _listen(stderr: Any, times: SimpleQueue[int], complaints: list[str]) -> None:

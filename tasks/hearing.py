@@ -89,12 +89,17 @@ def _measured(process: subprocess.Popen[bytes], channels: int) -> Heard:
     """What the process writes, measured block by block."""
     meter, peak = Meter(channels), PeakMeter()
     powers: list[NDArray[np.float32]] = []
-    with ahead(_blocks(process, channels)) as blocks:
+
+    def watched(blocks: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for block in blocks:
+            peak.add(block)
+            yield block
+
+    with ahead(_blocks(process, channels)) as read, ahead(watched(read)) as blocks:
         for block in blocks:
             meter.add(block)
-            peak.add(block)
-            whole = block[: len(block) // STEP * STEP].reshape(-1, STEP, channels)
-            powers.append(np.einsum("tsc,tsc->tc", whole, whole).max(axis=1) / STEP)
+            whole = np.ascontiguousarray(block[: len(block) // STEP * STEP].T).reshape(channels, -1, STEP)
+            powers.append(np.einsum("cts,cts->ct", whole, whole).max(axis=0) / STEP)
     level = integrated(meter.steps())
     return Heard(
         length=sum(map(len, powers)) * STEP,

@@ -67,10 +67,12 @@ def true_peaks(block: Block, above: float = 0.0) -> NDArray[np.float32]:
     around = np.concatenate([[0], peaks, [0]])
     around = np.maximum(np.maximum(around[:-2], around[1:-1]), around[2:])
     near = np.flatnonzero(around * bound > above)
-    for some in np.array_split(near, -(-len(near) // _PRODUCT)) if len(near) else ():
-        for channel in range(block.shape[1]):
-            windows = np.lib.stride_tricks.sliding_window_view(padded[:, channel], len(matrix))[some * _CELL]
-            peaks[some] = np.maximum(peaks[some], np.abs(windows @ matrix).max(axis=1))
+    if len(near):
+        for channel in padded.T:
+            windows = np.lib.stride_tricks.sliding_window_view(channel, len(matrix))[::_CELL]
+            for first in range(0, len(near), _PRODUCT):
+                some = near[first : first + _PRODUCT]
+                peaks[some] = np.maximum(peaks[some], np.abs(windows[some] @ matrix).max(axis=1))
     return peaks
 
 

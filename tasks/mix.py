@@ -379,7 +379,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="mix",
-    version=7,
+    version=8,
     scope="target",
     needs=(
         "split/media.json",

@@ -2,9 +2,8 @@
 
 In three steps. *Room*: in integers, the earliest times at which all lines could be spoken at the hard cap; a line that
 would then still start hopelessly late, or end after the programme, is not spoken (the shortest one whose absence
-helps). *Comfort*: the quadratic programme of `tasks.pacing` finds starts and speeds. *Exactness*: its answer is rounded
-to samples, each line held between its earliest and its latest possible start, so that what is promised holds to the
-sample and not to a solver's tolerance.
+helps). *Comfort*: the quadratic programme of `tasks.pacing` finds starts and speeds. *Exactness*: `tasks.rounding`
+makes samples of its answer, so that what is promised holds to the sample and not to a solver's tolerance.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks.held_source import cannot_hold
 from tasks.media import Media
 from tasks.pacing import Floats, Pairs, Problem, Solution, Weights, solve
+from tasks.rounding import ceiling, exact
 from tasks.scenes import Scenes
 from tasks.stage import Made, Stage, Workbench
 
@@ -77,6 +77,11 @@ class _Spoken:
     latest: int
     """Latest start that is not hopelessly late and ends within the programme at the hard cap."""
 
+    @property
+    def own(self) -> int:
+        """The take's own length, at which nothing is done to its sound."""
+        return self.take.length
+
 
 @dataclass(frozen=True, slots=True)
 class _Room:
@@ -119,7 +124,7 @@ def tried(script: Script, takes: Takes, length: int, limits: Limits, anchors: Se
     after = tuple((position[i], position[j], wait) for i, j, wait in room.after)
     best = _comfort(_problem(kept, after, length, limits), limits)
     starts = [line.source.start + delay * RATE for line, delay in zip(kept, best.delays.tolist(), strict=True)]
-    spans = _exact(kept, after, length, starts, (best.lengths * RATE).tolist())
+    spans = exact(kept, after, length, starts, (best.lengths * RATE).tolist())
     placements = tuple(_placement(line, span, limits) for line, span in zip(kept, spans, strict=True))
     pressure = {line.take.line: 0.0 for line in kept}
     for (before, _, _), saved in zip(after, best.pressure.tolist(), strict=True):
@@ -197,8 +202,8 @@ def _lines(
             continue
         normal = take.spoken_length or take.length
         # Both the speed that is heard and the stretch of the sound stay under the cap, whatever the engine's rate was.
-        shortest = _ceil(max(normal, take.length) / limits.hard_max)
-        soft = max(shortest, _ceil(normal / soft_max))
+        shortest = ceiling(max(normal, take.length) / limits.hard_max)
+        soft = max(shortest, ceiling(normal / soft_max))
         longest = max(soft, take.length, int(min(normal / limits.slowest, take.length / 0.85)))
         others = max((end for speaker, end in ends.items() if speaker != utterance.speaker), default=0)
         inside = others > utterance.span.end and soft <= utterance.span.length
@@ -325,44 +330,6 @@ def _pairs(of: Sequence[tuple[int, int, int]]) -> Pairs:
     return Pairs(table[:, 0].astype(np.intp), table[:, 1].astype(np.intp), table[:, 2] / RATE)
 
 
-def _exact(
-    lines: Sequence[_Spoken],
-    after: Sequence[tuple[int, int, int]],
-    length: int,
-    starts: Sequence[float],
-    lengths: Sequence[float],
-) -> list[Span]:
-    """Starts and lengths in whole samples that keep every promise, as near to the wanted ones as they can be.
-
-    Backward, the latest start of each line with everything after it at its shortest; forward, each line at its wanted
-    start held between its predecessors and that. Feasible always, because `_room` found a feasible schedule.
-    """
-    count = len(lines)
-    following: list[list[tuple[int, int]]] = [[] for _ in lines]
-    preceding: list[list[tuple[int, int]]] = [[] for _ in lines]
-    for before, then, wait in after:
-        following[before].append((then, wait))
-        preceding[then].append((before, wait))
-    latest = [line.latest for line in lines]
-    end = [length] * count
-    """Latest end of each line."""
-    for index in reversed(range(count)):
-        end[index] = min([length, *(latest[then] - wait for then, wait in following[index])])
-        latest[index] = min([latest[index], end[index] - lines[index].shortest, *latest[index + 1 : index + 2]])
-    spans: list[Span] = []
-    for index, line in enumerate(lines):
-        lowest = max([line.earliest, *(spans[before].end + wait for before, wait in preceding[index])])
-        lowest = max([lowest, *(span.start for span in spans[-1:])])
-        start = min(max(lowest, _ceil(starts[index] - 1e-3)), latest[index])
-        longest = min(line.longest, end[index] - start)
-        spans.append(Span(start, start + max(line.shortest, min(longest, int(lengths[index] + 1e-3)))))
-    return spans
-
-
-def _ceil(value: float) -> int:
-    return -int(-value // 1)
-
-
 @dataclass(frozen=True, slots=True)
 class Params:
     limits: Limits
@@ -401,7 +368,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="place",
-    version=3,
+    version=4,
     scope="target",
     needs=("split/media.json", "split/scenes.json", "transcribe/script.json", "synthesize/takes.json"),
     makes=("timeline.json",),

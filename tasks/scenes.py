@@ -17,7 +17,7 @@ import numpy as np
 
 from manifests.spans import RATE, Span, samples
 from tasks.changes import EVERYWHERE, Change, Mask, changes, is_film, merged, step, still, unlike
-from tasks.glimpses import Glimpse, Packet, frames, keyframes, packets
+from tasks.glimpses import HEIGHT, WIDTH, Glimpse, Packet, frames, keyframes, packets
 from tasks.media import Media, MediaStream
 
 PROBES = 12
@@ -26,6 +26,8 @@ PROBE = samples(0.4)
 PROBE_BUSY = 0.25
 LONGEST_LOOK = samples(30.0)
 """Of every frame; longer stretches are looked at in parts, so that memory stays flat."""
+UNMOVED = tuple(Glimpse(at, np.zeros((3, HEIGHT, WIDTH), np.uint8)) for at in (0, PROBE))
+"""What is seen of a picture in which nothing changes."""
 NOTABLE_BYTES = 300
 """A word that appears on a slide costs an encoder about as much,"""
 NOTABLE_SHARE = 0.03
@@ -34,6 +36,11 @@ BLANK_BYTES = 4000
 """A whole picture that costs no more is a page of one colour; to become another costs next to nothing."""
 FILM_STEP = 20.0
 """Mean levels of brightness between the keyframes on both sides of a cut in a film."""
+IDLE_BYTES = 256
+"""A frame in which nothing changes is written in less than this,"""
+IDLE_SHARE = 0.125
+"""and at least this share of such frames in exactly as many bytes. A page of one colour that becomes another may cost
+only two bytes more."""
 OFTEN = 0.3
 """Where more groups of frames than this share hold a frame as large as a whole picture, the encoder does so anyway."""
 AFTERWARDS = samples(0.6)
@@ -77,8 +84,18 @@ class _Group:
         return float(np.median([packet.size for packet in self.rest])) if self.rest else 0.0
 
     @property
+    def idle(self) -> bool:
+        """Nothing at all changes in it."""
+        counts = Counter(packet.size for packet in self.rest)
+        often = max(2, IDLE_SHARE * len(self.rest))
+        usual = max((size for size, count in counts.items() if count >= often), default=0)
+        return self._largest <= min(usual, IDLE_BYTES)
+
+    @property
     def even(self) -> bool:
         """No frame took notably more than the others: whatever differs at the next keyframe differs from there on."""
+        if self.idle:
+            return True
         told = self.key.size > BLANK_BYTES and self._usual < 0.5 * self.key.size
         return told and self._largest < self._usual + max(NOTABLE_BYTES, NOTABLE_SHARE * self.key.size)
 
@@ -143,10 +160,10 @@ def _beat(groups: Sequence[_Group]) -> int:
 def _still(source: Path, stream: MediaStream, groups: Sequence[_Group]) -> Mask:
     """Where the picture does not move: watched after keyframes here and there, which decoding can begin with."""
     every = max(1, len(groups) // PROBES)
+    probed = [group for group in groups[every // 2 :: every][:PROBES] if group.length >= PROBE]
     moments = [
-        list(frames(source, stream, Span(group.key.at, group.key.at + PROBE)))
-        for group in groups[every // 2 :: every][:PROBES]
-        if group.length >= PROBE
+        UNMOVED if group.idle else list(frames(source, stream, Span(group.key.at, group.key.at + PROBE)))
+        for group in probed
     ]
     return still(moments, PROBE_BUSY) if moments else EVERYWHERE
 

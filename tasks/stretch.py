@@ -1,7 +1,7 @@
 """Make a take exactly as long as its placement, without changing its pitch.
 
 Signalsmith Stretch, because it wins the round trip at the rates that dubbing uses (`benchmarks/stretch.py`) and hits
-every length to the sample. Its output is aligned with its input, but its first and last 60 ms are thin; so a take is
+every length to the sample. Its output is aligned with its input, but its first and last 43 ms are thin; so a take is
 stretched between silences, which are cut off again.
 """
 
@@ -23,7 +23,11 @@ UNHEARD_SAMPLES = RATE // 1000
 FADE = RATE * 4 // 1000
 """Both ends are faded over 4 ms: too short to soften an onset, long enough that nothing clicks."""
 
-_MARGIN = RATE // 5
+_BLOCK, _INTERVAL = 4096, 1024
+"""Samples: 85 ms, a quarter of it from one to the next. Speech changes faster than the music that the library's own
+120 ms suit: the round trip loses 0.1 to 0.3 dB less at every rate, in less time. (With a third, pure tones flutter.)"""
+
+_MARGIN = RATE // 10
 _SEED = 1
 
 
@@ -73,7 +77,7 @@ def _signalsmith(take: Mono, length: int) -> Mono:
     from python_stretch import Signalsmith
 
     stretcher = Signalsmith.Stretch(_SEED)
-    stretcher.preset(1, RATE)
+    stretcher.configure(1, _BLOCK, _INTERVAL)
     rate = len(take) / length
     stretcher.setTimeFactor(rate)
     silence = np.zeros(_MARGIN, np.float32)

@@ -86,9 +86,10 @@ def _hear(original: Original, tell: Callable[[float], None]) -> tuple[Heard, NDA
     with ahead(original.blocks(_HEARD_AT_ONCE)) as blocks:
         for count, block in enumerate(blocks):
             meter.add(block)
-            sums += [channel.sum(dtype=np.float64) for channel in block.T]
-            whole = block[: len(block) // HOP * HOP].T
-            powers.append(np.stack([np.square(channel).reshape(-1, HOP).mean(axis=1) for channel in whole], axis=1))
+            channels = np.ascontiguousarray(block.T)
+            sums += channels.sum(axis=1, dtype=np.float64)
+            hops = channels[:, : len(block) // HOP * HOP].reshape(len(channels), -1, HOP)
+            powers.append(np.einsum("cht,cht->hc", hops, hops) / np.float32(HOP))
             tell(count * _HEARD_AT_ONCE / original.length)
     by_channel = np.concatenate(powers).astype(np.float64) if powers else np.zeros((0, original.channels))
     means = (sums / max(1, min(original.length, original.own_length))).astype(np.float32)

@@ -38,7 +38,8 @@ class _Filter:
     sound_to_heard: NDArray[np.float32]
     state_to_heard: NDArray[np.float32]
     sound_to_state: NDArray[np.float32]
-    state_to_state: NDArray[np.float64]
+    state_to_later: tuple[NDArray[np.float64], ...]
+    """What is left of a state one, two, four, ... pieces later, for as long as anything is."""
 
 
 @lru_cache
@@ -46,8 +47,11 @@ def _filter() -> _Filter:
     """The filter's answers to a single sample, and to each of its states alone."""
     heard, states = zip(*(_run(np.eye(1, PIECE, at)[0], np.zeros(_STATES)) for at in range(PIECE)), strict=True)
     rung, left = zip(*(_run(np.zeros(PIECE), state) for state in np.eye(_STATES)), strict=True)
+    later = [np.array(left)]
+    while np.abs(following := later[-1] @ later[-1]).max() > _FORGOTTEN:
+        later.append(following)
     single = np.float32
-    return _Filter(np.array(heard, single), np.array(rung, single), np.array(states, single), np.array(left))
+    return _Filter(np.array(heard, single), np.array(rung, single), np.array(states, single), tuple(later))
 
 
 def _run(sound: NDArray[np.float64], state: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -74,21 +78,25 @@ class Weighting:
         """The next block, (channels, samples), as the ear weighs it."""
         by = _filter()
         pieces = np.ascontiguousarray(block, np.float32).reshape(len(block), -1, PIECE)
+        count = pieces.shape[1]
+        parts = [slice(first, first + _PRODUCT) for first in range(0, count, _PRODUCT)]
+        added = np.empty((len(block), count, _STATES), np.float32)
+        for part in parts:
+            np.matmul(pieces[:, part], by.sound_to_state, out=added[:, part])
+        before = self._states_before(added).astype(np.float32)
         heard = np.empty_like(pieces)
-        for first in range(0, pieces.shape[1], _PRODUCT):
-            some = slice(first, first + _PRODUCT)
-            before = self._states_before(pieces[:, some] @ by.sound_to_state)
-            np.matmul(pieces[:, some], by.sound_to_heard, out=heard[:, some])
-            heard[:, some] += before.astype(np.float32) @ by.state_to_heard
+        for part in parts:
+            np.matmul(pieces[:, part], by.sound_to_heard, out=heard[:, part])
+            heard[:, part] += before[:, part] @ by.state_to_heard
         return heard.reshape(len(block), -1)
 
     def _states_before(self, added: NDArray[np.float32]) -> NDArray[np.float64]:
         """The state before each piece, from what each piece adds: (channels, pieces, states). Keeps the last one."""
-        count = added.shape[1]
         states = np.concatenate([self._state[:, np.newaxis], added], axis=1, dtype=np.float64)
-        leading, reach = _filter().state_to_state, 1
-        while reach <= count and np.abs(leading).max() > _FORGOTTEN:
+        for power, leading in enumerate(_filter().state_to_later):
+            reach = 2**power
+            if reach >= states.shape[1]:
+                break
             states[:, reach:] += states[:, :-reach] @ leading  # the product is made before anything is added
-            leading, reach = leading @ leading, 2 * reach
         self._state = states[:, -1]
         return states[:, :-1]

@@ -305,3 +305,13 @@ def test_where_frames_cannot_be_held_the_timeline_says_so(tmp_path: Path) -> Non
     timeline = load(Timeline, made.outputs["timeline.json"])
     assert timeline.remarks == ("there is no picture to hold",)
     assert replace(timeline, remarks=()) == timeline_of(rows, 8)
+
+
+def test_a_take_that_is_nearly_as_long_as_its_place_is_left_as_it_is() -> None:
+    """Nobody hears a tempo that is 3 % off: where the pause has room, and only there, the take is played untouched."""
+    rows = [("A", 1.0, 5.0, 4.16), ("A", 6.0, 9.0, 3.1), ("A", 9.12, 12.0, 2.88)]
+    first, second, third = timeline_of(rows, 14).placements
+    assert (first.rate, first.span.length) == (1.0, samples(4.16))
+    assert second.rate > 1.0
+    assert third.rate == 1.0
+    assert second.span.end + samples(0.12) <= third.span.start

@@ -98,6 +98,22 @@ def test_pages_of_one_colour_are_told_apart(tmp_path: Path, make_media: Callable
     assert starts(path) == pytest.approx([2.4, 4.8], abs=0.02)
 
 
+def test_where_the_packets_tell_of_no_change_no_more_than_keyframes_is_decoded(
+    tmp_path: Path, make_media: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long recording of slides of one colour costs next to nothing to look at."""
+
+    def refused(*_: object) -> Iterable[object]:
+        raise AssertionError("frames were decoded")
+
+    monkeypatch.setattr("tasks.scenes.frames", refused)
+    pages = ";".join(f"color=c={colour}:s=640x360:r=25:d=4[{colour}]" for colour in ("0x20374c", "0xd0e0a0"))
+    graph = f"{pages};[0x20374c][0xd0e0a0]concat=n=2"
+    encoding = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50")
+    path = make_media("colours.mp4", "-filter_complex", graph, *encoding)
+    assert starts(path) == pytest.approx([4.0], abs=0.02)
+
+
 def test_a_mouse_a_flash_and_a_talking_head_are_no_changes(tmp_path: Path) -> None:
     """What comes back to where it was has not changed the picture."""
     random, page = np.random.default_rng(0), slide(4)

@@ -581,7 +581,7 @@ sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
                 capture_output=True,
                 text=True,
                 check=True,
-                timeout=300,
+                timeout=900,  # the watermark takes its time where others work
             ).stdout
         )
         for minutes in (1, 3)

@@ -19,6 +19,7 @@ from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.workspace import Workspace, locate
 from tasks.pipeline import JOINT, PIPELINE
+from tasks.understanding import unread
 from tasks.voice_terms import unspoken
 
 
@@ -63,6 +64,7 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
     findings: list[Finding] = []
     blocks: list[str] = []
     missing: list[str] = []
+    unheard: list[str] = []
     try:
         selection = wanted(Order(manifest=path, workspace=locate(path), profile=profile))
     except ManifestError as error:
@@ -71,6 +73,7 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
         findings += check_media(path, selection.course)
         blocks += _blocks(selection)
         missing += missing_consents((target, unspoken(target)) for target in selection.targets)
+        unheard += unread(selection.targets)
     if json_wanted:
         _print_json(
             {
@@ -79,12 +82,13 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
                 ],
                 "blocked": blocks,
                 "consents_missing": missing,
+                "unread": unheard,
             }
         )
     else:
-        for text in (*map(str, findings), *blocks, *missing):
+        for text in (*map(str, findings), *blocks, *missing, *unheard):
             sys.stdout.write(text + "\n")
-        if not findings and not blocks and not missing:
+        if not findings and not blocks and not missing and not unheard:
             sys.stdout.write(f"{shown(path)}: nothing to mend\n")
     raise typer.Exit(MISUNDERSTOOD if findings else BLOCKED if blocks else DONE)
 

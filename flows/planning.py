@@ -23,6 +23,7 @@ from manifests.workspace import Workspace, locate
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
+from tasks.understanding import unread
 from tasks.voice_terms import unspoken
 
 STATES: Final = ("cached", "run", "blocked", "failed", "review")
@@ -122,11 +123,12 @@ class Work:
     low_s: float = 0.0
     usual_s: float = 0.0
     high_s: float = 0.0
-    unspoken: dict[str, None] = field(default_factory=dict[str, None])
+    remarks: dict[str, None] = field(default_factory=dict[str, None])
+    """For whom a stock voice speaks, and which languages nobody can read back, each said once."""
 
     def add(self, plan: TargetPlan, paces: Mapping[str, Pace]) -> None:
         self.states[plan.state] += 1
-        self.unspoken |= dict.fromkeys(missing_consents([(plan.job, plan.unspoken)]))
+        self.remarks |= dict.fromkeys([*missing_consents([(plan.job, plan.unspoken)]), *unread([plan.job])])
         for step in plan.steps:
             if step.estimate_s is not None:
                 pace = paces[step.stage]
@@ -239,7 +241,7 @@ def _write_table(selection: Selection, plans: Iterable[TargetPlan], paces: Mappi
         row = f"{plan.job.lesson_id:{wide[0]}}  {plan.job.language or '':{wide[1]}}  {plan.state:7}  {plan.minutes:>7}"
         to.write(f"{row}  {plan.why}".rstrip() + "\n")
     to.write(work.in_words + "\n")
-    to.writelines(line + "\n" for line in work.unspoken)
+    to.writelines(line + "\n" for line in work.remarks)
     if work.usual_s:
         low, usual, high = (f"{value / 60:.1f}" for _, value in _seconds(work))
         spread = f" ({low} to {high} by their quartiles)" if low != high else ""

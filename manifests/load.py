@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from manifests import document, faults, glossary, lesson_sheet, not_yet, rules
+from manifests import document, faults, glossary, lesson_sheet, rules
 from manifests.document import At, Document
 from manifests.errors import Finding, ManifestError
 from manifests.faults import Fault
@@ -46,14 +46,14 @@ class Source:
 def load(path: Path) -> Course:
     """Read a manifest.
 
-    Raises ManifestError with all findings where it cannot be understood, or asks for what this version cannot do.
+    Raises ManifestError with all findings where it cannot be understood.
     The glossary is read too. Whether media files are there is not looked at: see `lessons.check_media`.
     """
     source = read(path)
     course, found = faults.validate(source.data)
     if course is not None:
         ids = [(rules.lesson_id(lesson), at) for at, lesson in _written_lessons(course)]
-        related = [*rules.broken(course, path.parent), *rules.clashes(ids, source.where), *not_yet.refused(course)]
+        related = [*rules.broken(course, path.parent), *rules.clashes(ids, source.where)]
         # Where a value was faulty, only a stand-in was looked at.
         faulty = {fault.at for fault in found}
         found += [fault for fault in related if not any(fault.at[:end] in faulty for end in range(len(fault.at) + 1))]

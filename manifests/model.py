@@ -217,7 +217,11 @@ class Quality(Part):
         description="Most of the original's voice that is left under the dub, as a share of its level: 0.03 is -30 dB.",
     )
     read_back: float | None = Field(
-        default=None, ge=0, le=1, description="Least share of words that are recognized in the dub."
+        default=None,
+        ge=0,
+        le=1,
+        description="Least share of its words that a recognizer understands in the finished dub; of any line of six"
+        " words or more, half of that. A language that no engine here understands is held for somebody to hear.",
     )
 
 

@@ -128,6 +128,13 @@ class Placed(Part):
     )
 
 
+class LineReadBack(Part):
+    """What a recognizer understood of the line in the finished file."""
+
+    heard: str = Field(description="in lower case, numbers in words")
+    share: float = Field(description="of the text's words; what is heard wrong, left out or added counts against it")
+
+
 class RecordLine(Part):
     """A line without `take` was not synthesized, one without `placed` is not spoken; `problems` says why."""
 
@@ -138,6 +145,7 @@ class RecordLine(Part):
     voice: LineVoice
     take: LineTake | None = Field(None, exclude_if=_absent)
     placed: Placed | None = Field(None, exclude_if=_absent)
+    read_back: LineReadBack | None = Field(default=None, exclude_if=_absent)
     flags: tuple[str, ...] = ()
 
 
@@ -245,6 +253,15 @@ class Disclosure(Part):
     reason: str | None = Field(None, exclude_if=_absent, description="why")
 
 
+class ReadBack(Part):
+    """What a recognizer understands of the finished dub, where its gate is closed."""
+
+    by: str = Field(description="name and version of the recognizer")
+    share: float | None = Field(description="of all words that were read; null where there were none")
+    lines: int = Field(description="that were read: not those over which others speak")
+    worst: tuple[str, ...] = Field(description="the lines of which least was understood, the worst first")
+
+
 class EngineUsed(Part):
     name: str
     version: str
@@ -293,6 +310,7 @@ class Record(Part):
     loudness: Loudness
     mix: Mixing | None = Field(None, exclude_if=_absent)
     disclosure: Disclosure
+    read_back: ReadBack | None = Field(default=None, exclude_if=_absent)
     engines: dict[Stage, EngineUsed]
     stages: dict[Stage, StageRun]
     problems: tuple[Problem, ...] = ()

@@ -12,8 +12,12 @@ from tasks import terms
 from tasks.loudness import PROFILES
 from tasks.mix import SQUEEZED, Mix
 from tasks.numbers import lost
+from tasks.read_back import ReadBack
 
-Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage", "glossary"]
+Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage", "glossary", "read_back"]
+
+JUDGED_WORDS = 6
+"""A line of so many words is read back for itself: of a shorter one the reading is luck."""
 
 PEAK_TOLERANCE = 0.1
 """Decibels that a true peak may be measured above its limit: the measure's own error (BS.1770-4, annex 2)."""
@@ -37,6 +41,8 @@ class Gates:
     """Most of the original's voice that is left under the dub, as a share of its level."""
     glossary: float | None = None
     """Least share of the glossary's terms that the dub says as it has them."""
+    read_back: float | None = None
+    """Least share of the dub's words that are recognized in it; half of that for any line of `JUDGED_WORDS`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +60,9 @@ class Measured:
     source_language: str = "en"
     language: str = "en"
     terms: tuple[Term, ...] = ()
+    read_back: ReadBack | None = None
+    unread: str = ""
+    """Why nobody could read the dub back."""
 
 
 def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
@@ -68,6 +77,7 @@ def failed(gates: Gates, found: Measured, speaks: bool) -> tuple[Problem, ...]:
         "numbers": list(_numbers(gates.numbers, found)) if gates.numbers is not None else [],
         "leakage": list(_leakage(gates.leakage, found)) if gates.leakage is not None else [],
         "glossary": list(_glossary(gates.glossary, found)) if gates.glossary is not None else [],
+        "read_back": list(_read_back(gates.read_back, found)) if gates.read_back is not None else [],
     }
     return tuple(Problem(stage="verify", gate=gate, message=message) for gate, all_ in said.items() for message in all_)
 
@@ -152,6 +162,24 @@ def _glossary(limit: float, found: Measured) -> Iterator[str]:
     if kept < limit:
         share = f"{kept:.2f} of the glossary's terms are said; the gate asks for {limit:g}"
         yield f"{share}. Lacking in line {_some(where)}."
+
+
+def _read_back(limit: float, found: Measured) -> Iterator[str]:
+    """A dub that nobody can read is for somebody to hear; where nothing was to be read, there is nothing to judge."""
+    if found.read_back is None:
+        yield f"nobody here can read the dub back: {found.unread} Let somebody listen who knows {found.language}."
+        return
+    share, lines = found.read_back.share, found.read_back.lines
+    worst = sorted(lines, key=lambda name: lines[name].share)
+    if share is not None and share < limit:
+        said = f"{share:.2f} of the dub's words are understood when it is read back; the gate asks for {limit:g}"
+        yield f"{said}. Least in line {_some([f'{name} ({lines[name].share:.2f})' for name in worst])}."
+        return
+    poor = [name for name in worst if lines[name].words >= JUDGED_WORDS and lines[name].share < limit / 2]
+    if poor:
+        which = "line is" if len(poor) == 1 else "lines are"
+        below = _some([f"{name} ({lines[name].share:.2f})" for name in poor])
+        yield f"{len(poor)} {which} not understood when read back, less than {limit / 2:g} of the words: {below}."
 
 
 def _leakage(limit: float, found: Measured) -> Iterator[str]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from manifests.engines import GROUPS, chosen, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Job, Stage
-from tasks import diarize, transcribe, translate, voice_terms
+from tasks import diarize, transcribe, translate, understanding, voice_terms
 from tasks.engines import catalogue
 from tasks.engines.models import Model
 
@@ -43,6 +43,10 @@ def of_jobs(jobs: Iterable[Job]) -> tuple[Need, ...]:
             engine = chosen(job.course, stage).name
             for model in catalogue.needs(stage, engine, wanted(job)):
                 found.setdefault((stage, model.name), Need(stage, engine, model))
+    for job in every:
+        if job.course.quality.read_back is not None:
+            for engine, model in understanding.models(job):
+                found.setdefault(("transcribe", model.name), Need("transcribe", engine, model))
     return tuple(found.values())
 
 

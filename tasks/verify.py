@@ -44,6 +44,7 @@ from manifests.timeline import Takes, Timeline
 from tasks import terms
 from tasks.appearing import explained
 from tasks.disclosure import TAG, says_so
+from tasks.engines.protocols import Hearing
 from tasks.gates import Gates, Measured, failed
 from tasks.hearing import AUDIBLE_DBFS, Heard, hear
 from tasks.hls import MASTER
@@ -51,11 +52,13 @@ from tasks.holding import held_script
 from tasks.media import Media, MediaStream, probe
 from tasks.mix import Mix
 from tasks.mix_record import announced, mix_notes, mixing
+from tasks.read_back import ReadBack, read_back, read_by, told
 from tasks.record_lines import in_order, record_lines
 from tasks.releasing import covers, find_delivered, settle
 from tasks.remux import Delivery
 from tasks.stage import Made, Stage, Workbench, digest
 from tasks.timing import timing
+from tasks.understanding import reading
 from voiceclone import chain, credentials
 from voiceclone.inspection import tags_of
 from voiceclone.listening import score_file
@@ -85,6 +88,12 @@ class Params:
     gates: Gates = field(default_factory=Gates)
     terms: tuple[Term, ...] = ()
     """The glossary's, where its gate is closed."""
+    reader: Hearing | None = None
+    """Who reads the dub back, where that gate is closed and somebody can."""
+    read_by: tuple[str, str | None] | None = None
+    """Name and weights of that."""
+    unread: str = ""
+    """Why nobody can."""
     approval: Approval | None = None
     """What somebody released of this target."""
 
@@ -116,6 +125,8 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         load(Delivery, inputs["remux/delivery.json"]),
     )
     record = examine(params, evidence, bench.digests["source"], bench.history, started)
+    read = _read(params.reader, params.language, evidence, bench) if params.reader else None
+    record = told(record, read) if read is not None else record
     found = Measured(
         record.timing,
         record.loudness,
@@ -127,6 +138,8 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         source_language=evidence.script.language,
         language=params.language,
         terms=params.terms,
+        read_back=read,
+        unread=params.unread,
     )
     below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
     content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
@@ -209,6 +222,13 @@ def examine(
         problems=problems,
         notes=(*_notes(evidence, heard), *_spent(history), *_faint(disclosed)),
     )
+
+
+def _read(reader: Hearing, language: str, evidence: Evidence, bench: Workbench) -> ReadBack:
+    """The dub as a recognizer understands it."""
+    finished = find_delivered(Path(evidence.delivery.path), evidence.delivery.sha256)
+    track = dub_track(probe(finished), language)
+    return read_back(finished, track, evidence.lines, evidence.timeline, reader, bench)
 
 
 def _files(delivery: Delivery) -> dict[Path, str]:
@@ -405,6 +425,7 @@ def source_name(media: Path, out: Path) -> str:
 
 def _params(job: Job) -> Params:
     told, quality = job.course.delivery.disclosure, job.course.quality
+    reader, unread = (None, "") if quality.read_back is None else reading(job)
     return Params(
         course=job.course.course,
         lesson=job.lesson_id,
@@ -424,7 +445,11 @@ def _params(job: Job) -> Params:
             quality.numbers,
             quality.leakage,
             quality.glossary,
+            quality.read_back,
         ),
+        reader=reader,
+        read_by=read_by(reader) if reader else None,
+        unread=unread,
         terms=terms.of(job) if quality.glossary is not None else (),
         approval=approvals.read(job.manifest, job.lesson_id, job.language) if job.language else None,
     )

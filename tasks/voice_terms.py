@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from manifests.engines import chosen
-from manifests.errors import ConsentRefused, EngineUnavailable, InputError
+from manifests.errors import ConsentRefused
 from manifests.model import Job, Speakers
 from manifests.rules import STOCK
+from tasks import understanding
 from tasks.engines import catalogue
-from tasks.engines.protocols import Hearing, Voicing
+from tasks.engines.protocols import Voicing
 from tasks.identity import EVERYONE, Named
 from voiceclone.enrolment import Enrolment
 from voiceclone.enrolments import Enrolments
@@ -124,18 +125,7 @@ def wanted(job: Job) -> Voicing:
     asked = Voicing(job.language or "", choice.name, choice.model, dict(choice.options))
     cloner = catalogue.synthesizer(choice.name).cloner
     draws = catalogue.synthesizer(choice.name).seeded or (cloner and catalogue.synthesizer(cloner).seeded)
-    return replace(asked, hearing=_hearing(job)) if draws else asked
-
-
-def _hearing(job: Job) -> Hearing | None:
-    """Who can hear whether a take says its text: the course's recognizer, where it understands the target language."""
-    choice = chosen(job.course, "transcribe")
-    asked = Hearing(job.language or "", choice.name, choice.model, options=dict(choice.options))
-    try:
-        catalogue.transcriber(choice.name).check(asked)
-    except (EngineUnavailable, InputError):
-        return None
-    return asked
+    return replace(asked, hearing=understanding.reading(job)[0]) if draws else asked
 
 
 def terms(job: Job) -> VoiceTerms | None:

@@ -66,6 +66,14 @@ def listen(speech: Mono, body: str, nonce: Sequence[str], drawn_from: Sequence[s
     return compared(heard, expected, tuple(word.lower() for word in nonce))
 
 
+def expecting(words: Sequence[str]) -> str:
+    """A language model, in ARPA's format, in which words follow one another and, at every place, common ones may win.
+
+    Raises EngineUnavailable where pocketsphinx is missing.
+    """
+    return _model(words, (), common_words())
+
+
 def words_of(text: str) -> list[str]:
     return re.findall(r"[a-z']+", text.lower())
 
@@ -104,21 +112,25 @@ def _decoded(speech: Mono, body: tuple[str, ...], drawn_from: tuple[str, ...]) -
 
 @lru_cache(maxsize=2)
 def _decoder(body: tuple[str, ...], drawn_from: tuple[str, ...]) -> Any:
-    try:
-        package: Any = importlib.import_module(NAME)  # by name: it has no type stubs
-    except ImportError as error:
-        raise EngineUnavailable("pocketsphinx is not installed.", remedy="Run `make setup`.") from error
-    common = _common_words()
+    package = _package()
+    common = common_words()
     with tempfile.TemporaryDirectory(prefix="dub-") as folder:
         path = Path(folder) / "expected.lm"
         path.write_text(_model(body, drawn_from, common))
         return package.Decoder(lm=str(path), **_SETTINGS)
 
 
+def _package() -> Any:
+    try:
+        return importlib.import_module(NAME)  # by name: it has no type stubs
+    except ImportError as error:
+        raise EngineUnavailable("pocketsphinx is not installed.", remedy="Run `make setup`.") from error
+
+
 @lru_cache(maxsize=1)
-def _common_words() -> dict[str, float]:
+def common_words() -> dict[str, float]:
     """The commonest words of the recognizer's own language model, with their probabilities."""
-    package: Any = importlib.import_module(NAME)
+    package = _package()
     folder = Path(package.get_model_path()) / "en-us"
     entries = (line.split(maxsplit=1)[0] for line in (folder / "cmudict-en-us.dict").read_text().splitlines())
     words = sorted({word for word in entries if word.isalpha()})
@@ -129,8 +141,8 @@ def _common_words() -> dict[str, float]:
     return dict(sorted(chances.items(), key=lambda each: -each[1])[:_COMPETITORS])
 
 
-def _model(body: tuple[str, ...], drawn_from: tuple[str, ...], common: dict[str, float]) -> str:
-    """A bigram model in ARPA's format."""
+def _model(body: Sequence[str], drawn_from: Sequence[str], common: dict[str, float]) -> str:
+    """A bigram model in ARPA's format; drawn words follow the body, its end does where none are drawn."""
     single = {word: 0.7 * chance / sum(common.values()) for word, chance in common.items()}
     for words, share in ((sorted(set(body)), 0.15), (drawn_from, 0.15)):
         for word in words:
@@ -148,7 +160,7 @@ def _model(body: tuple[str, ...], drawn_from: tuple[str, ...], common: dict[str,
         share = _FOLLOWS * len(then) / (len(then) + (first == body[-1]))
         follow(first, then, share)
     ending = following.get(body[-1], [])
-    follow(body[-1], drawn_from, _FOLLOWS / (len(ending) + 1))
+    follow(body[-1], drawn_from or ("</s>",), _FOLLOWS / (len(ending) + 1))
     for first in drawn_from:
         follow(first, drawn_from, _FOLLOWS * 0.75)
         follow(first, ["</s>"], _FOLLOWS * 0.25)

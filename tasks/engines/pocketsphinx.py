@@ -89,7 +89,7 @@ def recognize(
     A chunk should hold 0.1 to 0.2 s of quiet at both ends and last at most `LONGEST_S`. Raises StageFailed where a
     decoder dies or takes more than a minute and twenty times a chunk's length.
     """
-    found = _each(_decode, [(str(speech), chunk) for chunk in chunks], cores, tell)
+    found = each(_decode, [(str(speech), chunk) for chunk in chunks], cores, tell)
     return tuple(word for words in found for word in words)
 
 
@@ -109,7 +109,7 @@ def align(
     Raises StageFailed as `recognize` does.
     """
     return tuple(
-        _each(_aligned, [(str(speech), span, tuple(words), dict(pronunciations)) for span, words in parts], cores, tell)
+        each(_aligned, [(str(speech), span, tuple(words), dict(pronunciations)) for span, words in parts], cores, tell)
     )
 
 
@@ -120,12 +120,17 @@ def unknown(words: Iterable[str]) -> tuple[str, ...]:
 
 @lru_cache
 def _dictionary() -> frozenset[str]:
+    return frozenset(entry.split(maxsplit=1)[0] for entry in entries())
+
+
+def entries() -> list[str]:
+    """The dictionary's entries: a word, or a further way to say it (`a(2)`), and its phones."""
     package: Any = importlib.import_module(NAME)
     text = (Path(package.get_model_path()) / "en-us" / "cmudict-en-us.dict").read_text(encoding="utf-8")
-    return frozenset(line.split(maxsplit=1)[0] for line in text.splitlines() if line)
+    return [line for line in text.splitlines() if line]
 
 
-def _each(
+def each(
     work: Callable[..., T], tasks: Sequence[tuple[Any, ...]], cores: int, tell: Callable[[float], None]
 ) -> list[T]:
     """`work` done on each of the tasks in processes of their own; the results in order."""
@@ -160,8 +165,13 @@ def _prepare(parent: int) -> None:
     if os.getppid() != parent:
         os._exit(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _decoder = decoder()
+
+
+def decoder(**files: str) -> Any:
+    """A decoder as they are set here, with the model's own files but for those that are named (`lm`, `dict`)."""
     package: Any = importlib.import_module(NAME)  # by name: it has no type stubs
-    _decoder = package.Decoder(**_SETTINGS)
+    return package.Decoder(**_SETTINGS, **files)
 
 
 def _sound(speech: str, chunk: Span) -> NDArray[np.int16]:
@@ -171,16 +181,21 @@ def _sound(speech: str, chunk: Span) -> NDArray[np.int16]:
 
 
 def _decode(speech: str, chunk: Span) -> list[Word]:
+    return decoded(_decoder, speech, chunk)
+
+
+def decoded(decoder: Any, speech: str, chunk: Span) -> list[Word]:
+    """What a decoder hears in a chunk, fillers left out."""
     pressure = _sound(speech, chunk)
     if not pressure.any():
         return []
     signal.alarm(60 + 20 * int(chunk.length_s))  # its default action ends this process, which the parent notices
-    _decoder.reinit_feat()  # else the noise estimate of the last chunk colours this one
-    _decoder.start_utt()
-    _decoder.process_raw(_levelled(pressure).tobytes(), full_utt=True)
-    _decoder.end_utt()
+    decoder.reinit_feat()  # else the noise estimate of the last chunk colours this one
+    decoder.start_utt()
+    decoder.process_raw(_levelled(pressure).tobytes(), full_utt=True)
+    decoder.end_utt()
     words: list[Word] = []
-    for segment in _decoder.seg() or ():
+    for segment in decoder.seg() or ():
         if _FILLER.match(segment.word):
             continue
         start = min(chunk.start + segment.start_frame * _FRAME, chunk.end)
@@ -284,3 +299,16 @@ class Pocketsphinx:
     ) -> tuple[tuple[Span, ...] | None, ...]:
         pronunciations = phones(unknown(word for _, words in parts for word in words))
         return align(speech, parts, pronunciations, cores=cores, tell=tell)
+
+    def read(
+        self,
+        speech: Path,
+        parts: Sequence[tuple[Span, Sequence[str]]],
+        wanted: Hearing,
+        *,
+        cores: int,
+        tell: Callable[[float], None],
+    ) -> tuple[tuple[str, ...], ...]:
+        from tasks.engines import expected_words
+
+        return expected_words.read(speech, parts, cores=cores, tell=tell)

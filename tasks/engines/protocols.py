@@ -98,6 +98,22 @@ class Transcriber(Protocol):
         ...
 
 
+class Reader(Transcriber, Protocol):
+    """A transcriber whose dictation of a synthetic voice tells little, and that is told what may be said."""
+
+    def read(
+        self,
+        speech: Path,
+        parts: Sequence[tuple[Span, Sequence[str]]],
+        wanted: Hearing,
+        *,
+        cores: int,
+        tell: Callable[[float], None],
+    ) -> tuple[tuple[str, ...], ...]:
+        """The words that are heard in each part, of which its own are expected and others may win; as for `align`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Listening:
     """What a diarizer is to do."""

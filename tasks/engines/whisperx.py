@@ -33,6 +33,7 @@ class WhisperX:
     """With the quiet that a chunk has at both ends, within the thirty seconds that Whisper hears."""
     writes = True
     offers = (*WHISPERS, *ALIGNERS)
+    of_a_language = ("language", "hotwords", "aligner")
 
     def models(self, wanted: Hearing) -> tuple[Model, ...]:
         """Whisper, and the aligner of the language. Raises EngineUnavailable where none is known for it."""

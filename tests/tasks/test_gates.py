@@ -10,6 +10,8 @@ import pytest
 from manifests.record import Disclosure, LineVoice, Loudness, Placed, RecordLine, Said, Text, Timing
 from tasks.gates import Gates, Measured, failed
 from tasks.mix import Mix
+from tasks.read_back import Line as Read
+from tasks.read_back import ReadBack
 
 OPEN = Gates()
 USUAL = Gates(timing=0.0, loudness=1.0, disclosure=0.5)
@@ -160,4 +162,33 @@ def test_the_originals_voice_under_the_dub_is_held() -> None:
     assert failed(replace(OPEN, leakage=0.11), left, speaks=True) == ()
     assert (
         failed(replace(OPEN, leakage=0.0), replace(found, mix=replace(found.mix, leakage_db=None)), speaks=True) == ()
+    )
+
+
+@pytest.mark.parametrize(
+    ("limit", "lines", "message"),
+    [
+        (0.7, {"1": (10, 2), "2": (10, 5)}, "0.65 of the dub's words are understood when it is read back;"),
+        (0.6, {"1": (10, 2), "2": (10, 5)}, None),
+        (0.6, {"1": (30, 2), "2": (6, 5)}, "1 line is not understood when read back, less than 0.3 of the words: 2"),
+        (0.6, {"1": (30, 2), "2": (5, 5)}, None),
+        (0.6, {}, None),
+    ],
+)
+def test_the_gate_asks_for_a_share_of_all_and_half_of_it_of_a_line(
+    limit: float, lines: dict[str, tuple[int, int]], message: str | None
+) -> None:
+    """A short line is not judged by itself, and nothing where nothing was to be read."""
+    read = ReadBack("somebody 1", {name: Read("", words, errors) for name, (words, errors) in lines.items()})
+    found = failed(Gates(read_back=limit), replace(measured(), read_back=read), speaks=True)
+    assert [problem.gate for problem in found] == ["read_back"] * (message is not None)
+    assert message is None or found[0].message.startswith(message)
+
+
+def test_what_nobody_can_read_is_held() -> None:
+    """With the reason; the gate is never passed unread."""
+    found = replace(measured(), unread="pocketsphinx understands English only.", language="es")
+    (problem,) = failed(Gates(read_back=0.1), found, speaks=True)
+    assert problem.message == (
+        "nobody here can read the dub back: pocketsphinx understands English only. Let somebody listen who knows es."
     )

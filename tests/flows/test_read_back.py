@@ -111,7 +111,7 @@ def test_a_dub_is_read_back_and_a_garbled_one_is_held(course: Path, dub) -> None
     held = json.loads((course / "out/review/water/lesson.en-US.dub.json").read_text())
     assert held["read_back"]["worst"][0] == "1"
     assert held["lines"][0]["read_back"]["share"] < 0.2
-    assert held["lines"][1]["read_back"] == record["lines"][1]["read_back"]
+    assert held["lines"][1]["read_back"]["share"] > 0.5
     assert "1 (" in problem["message"]
     released = dub("approve", manifest, "lesson:en-US", "--json", PYTHONPATH=packages)
     assert (released.code, released.json["targets"][0]["state"]) == (0, "done"), released.err

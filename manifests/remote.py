@@ -149,9 +149,12 @@ class Remote:
             listed = self._persist("list", folder, ask)
         except FileNotFoundError:
             return
+        here = self._at(folder).rpartition("://")[2]
         for told in listed:
-            base = str(told["name"]).rstrip("/").rpartition("/")[2]
-            if told["type"] == "file" and base.startswith(prefix):
+            path = str(told["name"]).rstrip("/")
+            base = path.rpartition("/")[2]
+            # An emptied folder is a file without content to some servers, and lies in itself.
+            if told["type"] == "file" and base.startswith(prefix) and path != here:
                 yield Entry(
                     f"{folder}/{base}", int(told["size"] or 0), _since(told), str(told.get("ETag", _since(told)))
                 )
@@ -225,6 +228,8 @@ class Remote:
             except (FileNotFoundError, FileExistsError):
                 raise
             except Exception as error:
+                if _exists(error):
+                    raise FileExistsError(errno.EEXIST, "it is there", name) from error
                 if not _passes(error) or time.monotonic() - started > self._patience_s:
                     raise self._fault(verb, name, error) from error
             time.sleep(pause * random.uniform(0.5, 1))  # noqa: S311 (so that many workers do not ask in step)
@@ -248,6 +253,12 @@ class Remote:
 def without_secrets(address: str) -> str:
     """An address as it may be shown."""
     return re.sub(r"(?<=://)[^/@]*@", "", address).partition("?")[0]
+
+
+def _exists(error: Exception) -> bool:
+    """Whether an S3 server refused to create what is there; s3fs knows AWS's words for that, and not every server's."""
+    answer: dict[str, Any] = getattr(error.__cause__ or error, "response", None) or {}
+    return answer.get("Error", {}).get("Code") == "PreconditionFailed"
 
 
 def _passes(error: Exception) -> bool:

@@ -12,6 +12,7 @@ from flows.order import shown
 from flows.wanted import manifest_path
 from manifests.errors import InputError
 from manifests.rubbish import Rubbish, remove, rubbish
+from manifests.settings import personal
 from manifests.workspace import Workspace, locate
 
 
@@ -20,16 +21,26 @@ def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, jso
     root = locate(manifest_path(manifest) if manifest else Path.cwd() / "course.yaml", workspace)
     if not root.is_dir():
         raise InputError(f"there is no workspace {root}.", remedy="Name the manifest, or the folder with --workspace.")
+    known = personal()
+    if known.store is not None and known.ledger is None:
+        raise InputError(
+            "the store is shared and the ledger is not, so nobody here knows which results others need.",
+            remedy="Set DUB_LEDGER to the database that all workers share.",
+        )
     space = Workspace.open(root)
     with space.idle() as running_since:
         found = rubbish(space, running_since)
+        forgotten = space.ledger.prune(dry_run=dry_run)
         if not dry_run:
             remove(found, space.store)
     if json_wanted:
-        facts = _facts(found, root, dry_run=dry_run, beside_a_run=running_since is not None)
+        facts = _facts(found, root, dry_run=dry_run, beside_a_run=running_since is not None, forgotten=forgotten)
         sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
         return
     sys.stdout.write(_in_words(found, dry_run) + "\n")
+    if forgotten:
+        verb = "would forget" if dry_run else "forgot"
+        sys.stdout.write(f"{verb} {forgotten} old runs of stages in the ledger\n")
     if running_since is not None:
         since = time.strftime("%H:%M", time.localtime(running_since))
         sys.stderr.write(
@@ -38,7 +49,7 @@ def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, jso
         )
 
 
-def _facts(found: Rubbish, root: Path, *, dry_run: bool, beside_a_run: bool) -> dict[str, Any]:
+def _facts(found: Rubbish, root: Path, *, dry_run: bool, beside_a_run: bool, forgotten: int) -> dict[str, Any]:
     return {
         "workspace": str(root),
         "dry_run": dry_run,
@@ -49,6 +60,7 @@ def _facts(found: Rubbish, root: Path, *, dry_run: bool, beside_a_run: bool) -> 
         "leftover_bytes": found.leftover_bytes,
         "kept_bytes": found.kept["bytes"],
         "kept_objects": found.kept["objects"],
+        "forgotten_runs": forgotten,
     }
 
 

@@ -1,18 +1,17 @@
 """The ledger: what ran, how it went, and where each target stands.
 
 It is the truth that `status`, `report` and `rerun --failed` read; Prefect's database is a view of the same runs. SQLite
-in the workspace by default, any database that SQLAlchemy speaks to by URL. What it says of finished work can be made
+in the workspace by default, PostgreSQL where workers share one. What it says of finished work can be made
 again from the store's commits (`rebuild`), so that losing it is an inconvenience.
 """
 
 from __future__ import annotations
 
-import json
 import socket
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -20,25 +19,22 @@ from sqlalchemy import (
     Boolean,
     Column,
     Connection,
-    Delete,
-    Engine,
     Float,
+    Index,
     Integer,
     MetaData,
     String,
     Table,
     Text,
-    create_engine,
     delete,
-    event,
+    func,
     insert,
-    make_url,
     select,
     update,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.dialects import postgresql, sqlite
 
-from manifests.errors import LedgerError, StoreError
+from manifests.database import Database, Migration
 from manifests.store import Commit
 
 TargetState = Literal["done", "partial", "failed", "blocked", "review", "running"]
@@ -49,8 +45,6 @@ Place = tuple[str, str, str, str]
 """Course, lesson, language (empty for a lesson's own stages) and stage."""
 
 _metadata = MetaData()
-
-_versions = Table("versions", _metadata, Column("name", String, primary_key=True), Column("at", String, nullable=False))
 
 _stage_runs = Table(
     "stage_runs",
@@ -90,7 +84,11 @@ _PLACE = (_stage_runs.c.course, _stage_runs.c.lesson, _stage_runs.c.language, _s
 
 _HAS_RESULT = ("done", "cached")
 
-Migration = Callable[[Connection], None]
+_BY_PLACE = Index("stage_runs_by_place", *_PLACE)
+
+HISTORY_DAYS = 180.0
+"""So long the runs of stages are remembered, for estimates, beyond the last ones."""
+
 MIGRATIONS: list[Migration] = []
 _migration = MIGRATIONS.append
 
@@ -99,6 +97,12 @@ _migration = MIGRATIONS.append
 def first_tables(connection: Connection) -> None:
     """Stage runs and targets."""
     _metadata.create_all(connection, tables=[_stage_runs, _targets])
+
+
+@_migration
+def index_of_places(connection: Connection) -> None:
+    """What is known of one stage of one target is found without reading what is known of all others."""
+    _BY_PLACE.create(connection, checkfirst=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,58 +132,46 @@ class Ledger:
     """Rows about stage runs and targets. Safe to use from threads and from several processes."""
 
     def __init__(self, url: str) -> None:
-        self._engine = _connect(url)
-        with self._engine.begin() as connection:
-            _metadata.create_all(connection, tables=[_versions])
-            known = {migration.__name__ for migration in MIGRATIONS}
-            applied = set(connection.execute(select(_versions.c.name)).scalars())
-            if applied - known:
-                raise StoreError(
-                    f"the ledger {without_secrets(url)} was written by a newer dubflow "
-                    f"(it knows {', '.join(sorted(applied - known))}).",
-                    remedy="Use that version, or another workspace with --workspace.",
-                )
-            for migration in MIGRATIONS:
-                if migration.__name__ not in applied:
-                    migration(connection)
-                    connection.execute(insert(_versions).values(name=migration.__name__, at=now()))
+        self._database = Database(url, MIGRATIONS)
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._database.close()
 
     @contextmanager
     def running(self, course: str, lesson: str, language: str | None, stage: str, key: str) -> Generator[RunningStage]:
-        """A row for a stage while it runs; it stays `running` only where the process was killed."""
+        """A row for a stage while it runs; it stays `running` only where the process was killed.
+
+        Raises LedgerError where the database takes nothing.
+        """
         where = {"course": course, "lesson": lesson, "language": language or "", "stage": stage}
-        with self._engine.begin() as connection:
+
+        def begin(connection: Connection) -> int:
             earlier = connection.execute(
-                select(_stage_runs.c.id).where(*(_stage_runs.c[name] == value for name, value in where.items()))
-            ).all()
-            row = connection.execute(
-                insert(_stage_runs).values(
-                    **where,
-                    key=key,
-                    state="running",
-                    attempt=len(earlier) + 1,
-                    host=socket.gethostname(),
-                    started=now(),
-                )
-            ).inserted_primary_key
+                select(func.count())
+                .select_from(_stage_runs)
+                .where(*(_stage_runs.c[name] == value for name, value in where.items()))
+            ).scalar_one()
+            row = insert(_stage_runs).values(
+                **where, key=key, state="running", attempt=earlier + 1, host=socket.gethostname(), started=now()
+            )
+            return connection.execute(row.returning(_stage_runs.c.id)).scalar_one()
+
+        number = self._database.write(begin)
         run = RunningStage()
         try:
             yield run
         finally:
-            with self._engine.begin() as connection:
-                connection.execute(
-                    update(_stage_runs)
-                    .where(_stage_runs.c.id == (row[0] if row else None))
-                    .values(
-                        state=run.state,
-                        message=run.message,
-                        seconds=run.seconds,
-                        media_seconds=run.media_seconds,
-                    )
+            ended = {
+                "state": run.state,
+                "message": _storable(run.message),
+                "seconds": run.seconds,
+                "media_seconds": run.media_seconds,
+            }
+            self._database.write(
+                lambda connection: connection.execute(
+                    update(_stage_runs).where(_stage_runs.c.id == number).values(**ended)
                 )
+            )
 
     def found(self, course: str, results: Mapping[tuple[str, str, str], str]) -> None:
         """Note results that were there already, by lesson, language and stage: the key of each, where it is not the
@@ -201,35 +193,50 @@ class Ledger:
             if last.get((lesson, language, stage)) != key
         ]
         if rows:
-            with self._writing() as connection:
-                connection.execute(insert(_stage_runs), rows)
+            self._database.write(lambda connection: connection.execute(insert(_stage_runs), rows))
 
     def record(self, row: TargetRow) -> None:
         """Write where a target stands, over what was said before. Raises LedgerError where the disk takes nothing."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
-        with self._writing() as connection:
-            connection.execute(_this_target(row.course, row.lesson, row.language))
-            connection.execute(insert(_targets).values(**values))
+        values["message"] = _storable(row.message)
+
+        def write(connection: Connection) -> None:
+            dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+            connection.execute(
+                dialect.insert(_targets)
+                .values(**values)
+                .on_conflict_do_update(index_elements=["course", "lesson", "language"], set_=values)
+            )
+
+        self._database.write(write)
 
     def drop(self, course: str, lesson: str, language: str) -> None:
         """Forget a target: it is no longer wanted, or no longer in trouble. Raises LedgerError as `record` does."""
-        with self._writing() as connection:
-            connection.execute(_this_target(course, lesson, language))
+        this = delete(_targets).where(
+            _targets.c.course == course, _targets.c.lesson == lesson, _targets.c.language == language
+        )
+        self._database.write(lambda connection: connection.execute(this))
 
-    @contextmanager
-    def _writing(self) -> Generator[Connection]:
-        try:
-            with self._engine.begin() as connection:
-                yield connection
-        except OperationalError as error:
-            raise LedgerError(
-                f"cannot write the ledger {self._engine.url.database}: {error.orig}.",
-                remedy="Free some space, or choose another folder with --workspace.",
-            ) from error
+    def prune(self, older_than_days: float = HISTORY_DAYS, *, dry_run: bool = False) -> int:
+        """Forget old runs of stages; returns how many. The latest run and result of each stage of each target stay.
+
+        Raises LedgerError as `record` does.
+        """
+        before = (datetime.now(UTC) - timedelta(days=older_than_days)).isoformat(timespec="seconds")
+        last = select(func.max(_stage_runs.c.id)).group_by(*_PLACE)
+        old = (
+            _stage_runs.c.started < before,
+            _stage_runs.c.id.not_in(last),
+            _stage_runs.c.id.not_in(last.where(_stage_runs.c.state.in_(_HAS_RESULT))),
+        )
+        if dry_run:
+            with self._database.reading() as connection:
+                return connection.execute(select(func.count()).select_from(_stage_runs).where(*old)).scalar_one()
+        return self._database.write(lambda connection: connection.execute(delete(_stage_runs).where(*old)).rowcount)
 
     def targets(self, course: str) -> dict[tuple[str, str], TargetRow]:
         """Every known target of a course by lesson and language."""
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(select(_targets).where(_targets.c.course == course)).mappings()
             return {(row["lesson"], row["language"]): TargetRow(**row) for row in rows}
 
@@ -241,7 +248,7 @@ class Ledger:
         if course is not None:
             query = query.where(_stage_runs.c.course == course)
         shares: dict[str, list[float]] = {}
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             for stage, took, media in connection.execute(query):
                 shares.setdefault(stage, []).append(took / media)
         return shares
@@ -251,23 +258,19 @@ class Ledger:
         query = select(_stage_runs.c.lesson, _stage_runs.c.media_seconds).where(
             _stage_runs.c.course == course, _stage_runs.c.stage == "split", _stage_runs.c.media_seconds > 0
         )
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return {row.lesson: row.media_seconds for row in connection.execute(query)}
 
     def attempts(self, course: str, lesson: str, language: str, stage: str) -> int:
         """How often a stage of a target was started."""
-        with self._engine.connect() as connection:
-            return len(
-                connection.execute(
-                    select(_stage_runs.c.id).where(
-                        _stage_runs.c.course == course,
-                        _stage_runs.c.lesson == lesson,
-                        _stage_runs.c.language == language,
-                        _stage_runs.c.stage == stage,
-                        _stage_runs.c.state != "cached",
-                    )
-                ).all()
-            )
+        place = zip(_PLACE, (course, lesson, language, stage), strict=True)
+        query = (
+            select(func.count())
+            .select_from(_stage_runs)
+            .where(*(column == value for column, value in place), _stage_runs.c.state != "cached")
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one()
 
     def keys(self, course: str, lesson: str | None = None) -> dict[tuple[str, str, str], str]:
         """The key of the latest result of every stage, by lesson, language (empty for a lesson's) and stage."""
@@ -278,7 +281,7 @@ class Ledger:
         )
         if lesson is not None:
             query = query.where(_stage_runs.c.lesson == lesson)
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
 
     def lesson_keys(self) -> dict[tuple[str, str], dict[str, str]]:
@@ -289,7 +292,7 @@ class Ledger:
             .order_by(_stage_runs.c.id)
         )
         found: dict[tuple[str, str], dict[str, str]] = {}
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             for row in connection.execute(query):
                 found.setdefault((row.course, row.lesson), {})[row.stage] = row.key
         return found
@@ -299,7 +302,7 @@ class Ledger:
         query = (
             select(*_PLACE, _stage_runs.c.key).where(_stage_runs.c.state.in_(_HAS_RESULT)).order_by(_stage_runs.c.id)
         )
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             rows = connection.execute(query)
             return {(row.course, row.lesson, row.language, row.stage): row.key for row in rows}
 
@@ -308,7 +311,7 @@ class Ledger:
         done."""
         query = select(*_PLACE, _stage_runs.c.state, _stage_runs.c.started).order_by(_stage_runs.c.id)
         last: dict[Place, tuple[str, str]] = {}
-        with self._engine.connect() as connection:
+        with self._database.reading() as connection:
             for row in connection.execute(query):
                 last[row.course, row.lesson, row.language, row.stage] = (row.state, row.started)
         open_ = [started for state, started in last.values() if state not in _HAS_RESULT]
@@ -345,41 +348,6 @@ class RunningStage:
     media_seconds: float | None = None
 
 
-def without_secrets(url: str) -> str:
-    """A ledger's address as it may be shown: no password, whether or not it can be understood."""
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        return "(an address that is no SQLAlchemy URL)"
-    secret = [name for name in parsed.query if "pass" in name.lower()]
-    return parsed.difference_update_query(secret).render_as_string(hide_password=True)
-
-
-def reason(error: SQLAlchemyError) -> str:
-    """What a database's driver says, in one line, without the address that it was given."""
-    said = str(error.orig) if isinstance(error, DBAPIError) else type(error).__name__
-    return " ".join(said.split())
-
-
-def _as_text(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _this_target(course: str, lesson: str, language: str) -> Delete:
-    return delete(_targets).where(
-        _targets.c.course == course, _targets.c.lesson == lesson, _targets.c.language == language
-    )
-
-
-def _connect(url: str) -> Engine:
-    engine = create_engine(url, json_serializer=_as_text)
-    if url.startswith("sqlite"):
-
-        @event.listens_for(engine, "connect")
-        def ready(connection: Any, _: Any) -> None:  # pyright: ignore[reportUnusedFunction]  (SQLAlchemy calls it)
-            # Two processes of one workspace may both write; each waits for the other instead of failing.
-            connection.execute("PRAGMA busy_timeout = 30000")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = NORMAL")
-
-    return engine
+def _storable(text: str) -> str:
+    """A text without the one character that PostgreSQL holds in none."""
+    return text.replace("\x00", "\ufffd")

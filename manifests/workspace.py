@@ -13,9 +13,10 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from manifests import settings
 from manifests.claims import Claims
+from manifests.database import reason, without_secrets
 from manifests.digests import Digests
 from manifests.errors import StoreError
-from manifests.ledger import Ledger, reason, without_secrets
+from manifests.ledger import Ledger
 from manifests.store import Store
 
 
@@ -57,6 +58,11 @@ def open_ledger(root: Path) -> Ledger:
     url = settings.personal().ledger
     try:
         return Ledger(url or f"sqlite:///{root / 'ledger.sqlite'}")
+    except ImportError as error:
+        raise StoreError(
+            f"the ledger needs a package that is not there: {error}.",
+            remedy="Install it: uv pip install 'dubflow[server]'",
+        ) from error
     except SQLAlchemyError as error:
         if url:
             raise StoreError(

@@ -257,6 +257,39 @@ def serve(
 
 
 @app.command()
+def deploy(
+    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests, as workers find them.")],
+    pool: Annotated[
+        str, typer.Option("--pool", metavar="NAME", help="The work pool of courses and plain work.")
+    ] = "cpu",
+    gpu_pool: Annotated[
+        str, typer.Option("--gpu-pool", metavar="NAME", help="The pool of workers that have a GPU.")
+    ] = "gpu",
+    shard: Annotated[
+        int, typer.Option("--shard", metavar="N", min=1, help="Lessons that one process does with the models it loads.")
+    ] = 20,
+    profile: Profile = None,
+    out: Out = None,
+    workspace: WorkspaceFolder = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register courses, with their schedules, on the Prefect server that PREFECT_API_URL names, for workers to run.
+
+    Example: PREFECT_API_URL=http://server:4200/api dub deploy biology.yaml physics.yaml --shard 50
+    """
+    from flows.deploying import deploy_manifests
+
+    deploy_manifests(
+        manifests,
+        pool=pool,
+        gpu_pool=gpu_pool,
+        shard=shard,
+        flags={"profile": profile, "out": out, "workspace": workspace},
+        json_wanted=as_json,
+    )
+
+
+@app.command()
 def verify(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A media file, ours or anybody's.")],
     as_json: AsJson = False,

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator
 from prefect import flow
 
 from flows.gathering import gather_people
-from flows.lesson import Incomplete, dub_lesson
+from flows.lesson import Incomplete, dub_lesson, explain
 from flows.order import Order
 from flows.progress import watcher
 from flows.remaining import expected
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
-from flows.standing import unfinished
 from flows.wanted import Wanted, wanted
-from manifests.errors import DubError, LedgerError, StageFailed
+from manifests.errors import LedgerError
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 
 
@@ -37,7 +36,7 @@ def dub_course(order: Order, course: str) -> None:
     for item, outcome in zip(lessons, outcomes, strict=True):
         if isinstance(outcome, Exception):
             broken.append(item.job.name)
-            _explain(order, item, outcome)
+            explain(order, item, outcome)
     for outcome in outcomes:
         if isinstance(outcome, LedgerError):
             raise outcome
@@ -50,14 +49,3 @@ def _work(lessons: Iterable[Wanted]) -> Iterator[tuple[str, str]]:
     for item in lessons:
         yield from ((item.job.name, stage.name) for stage in LESSON_STAGES)
         yield from ((target.name, stage.name) for target in item.targets for stage in TARGET_STAGES)
-
-
-def _explain(order: Order, item: Wanted, error: Exception) -> None:
-    """Put into the ledger what no stage could: a lesson flow that broke outside of its stages."""
-    if isinstance(error, DubError | Incomplete):
-        return
-    for language in item.languages:
-        broken = StageFailed(
-            f"{type(error).__name__}: {error}", lesson=item.job.name, remedy="This is a defect of dubflow."
-        )
-        workspace(order.workspace).ledger.record(unfinished(item.job.model_copy(update={"language": language}), broken))

@@ -8,8 +8,9 @@ from flows.order import Order
 from flows.side_by_side import side_by_side
 from flows.stages import run_stages, workspace
 from flows.standing import unfinished
-from flows.target import dub_target
-from manifests.errors import ClaimLost, DubError, LedgerError
+from flows.target import dub_target, target_task
+from flows.wanted import Wanted
+from manifests.errors import ClaimLost, DubError, LedgerError, StageFailed
 from manifests.model import Job
 from manifests.shelves import put_away, put_away_streams
 from tasks.perform import Products
@@ -34,10 +35,9 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
             ledger.record(unfinished(job.model_copy(update={"language": language}), error))
         raise
     at_once = max(1, min(cores, len(languages)))
+    dub = dub_target if order.grain == "stage" else target_task
     outcomes = side_by_side(
-        lambda language: dub_target(
-            order, job.model_copy(update={"language": language}), products, max(1, cores // at_once)
-        ),
+        lambda language: dub(order, job.model_copy(update={"language": language}), products, max(1, cores // at_once)),
         languages,
         at_once,
     )
@@ -49,6 +49,17 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
     _join_languages(order, job, products, cores)
     if broken:
         raise Incomplete(f"{job.name}: {', '.join(broken)} did not finish")
+
+
+def explain(order: Order, item: Wanted, error: Exception) -> None:
+    """Put into the ledger what no stage could: a lesson that broke outside of its stages."""
+    if isinstance(error, DubError | Incomplete):
+        return
+    for language in item.languages:
+        broken = StageFailed(
+            f"{type(error).__name__}: {error}", lesson=item.job.name, remedy="This is a defect of dubflow."
+        )
+        workspace(order.workspace).ledger.record(unfinished(item.job.model_copy(update={"language": language}), broken))
 
 
 def _join_languages(order: Order, job: Job, products: Products, cores: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -25,6 +26,8 @@ class Order(BaseModel):
     """Lines, by id, whose takes are made again where the stage that makes them runs; of one lesson."""
     profile: str | None = None
     cores: int = 1
+    grain: Literal["stage", "target"] = "stage"
+    """What is one Prefect task: every stage; or, where there are thousands, a target with all its stages."""
 
     @property
     def resume(self) -> str:

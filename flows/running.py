@@ -18,19 +18,21 @@ from flows.line_numbers import named_lines
 from flows.metering import count
 from flows.notifying import notify, stopped, summary
 from flows.order import Order, shown
+from flows.pending import pending
 from flows.progress import watching
+from flows.results import results
 from flows.saying import choose_log_format, emit, in_json, say
 from flows.server import api
-from flows.standing import INTERRUPTED, as_json, exit_code, finished, print_rows
+from flows.standing import INTERRUPTED, as_json, exit_code, print_rows
 from flows.wanted import Selection, manifest_path, wanted
-from manifests.errors import DubError, InputError, StageFailed
+from manifests.errors import DubError, InputError
 from manifests.ledger import TargetRow, now
 from manifests.model import Stage
 from manifests.script import Script, load
 from manifests.shelves import tidy
 from manifests.workspace import Workspace, locate
-from tasks.pipeline import JOINT, LESSON_STAGES, TARGET_STAGES, joint_stages
-from tasks.plan import Walk, walk
+from tasks.pipeline import JOINT, LESSON_STAGES
+from tasks.plan import walk
 from voiceclone.chain import signer
 
 
@@ -152,8 +154,7 @@ def _carried_out(order: Order, selection: Selection, *, quiet: bool) -> list[Tar
                 sys.stderr.flush()
                 # Stages still run in threads; everything is written so that an end at any moment does no harm.
                 os._exit(INTERRUPTED)
-        rows = _rows(selection, space)
-        _require_word(selection, rows)
+        rows = results(selection, space)
         for out in {item.job.out for item in selection.lessons}:
             tidy(out)
     return rows
@@ -188,25 +189,8 @@ def _stage(name: str) -> Stage:
 
 
 def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
-    """Whether there is nothing to do; what the ledger lacks of that is written into it again."""
-    if order.force:
-        return False
-    known = space.ledger.targets(selection.course.course)
-    for item in selection.lessons:
-        lesson = walk(LESSON_STAGES, item.job, space)
-        if not lesson.complete:
-            return False
-        for target in item.targets:
-            made = walk(TARGET_STAGES, target, space, lesson)
-            if not made.complete:
-                return False
-            row = known.get((target.lesson_id, target.language or ""))
-            if row is None or row.state != made.products.outcomes["verify"].commit.notes["state"]:
-                space.ledger.record(finished(target, made.products))
-        for stage, products in joint_stages(item.job, lesson, space):
-            if not walk((stage,), item.job, space, Walk((), products)).complete:
-                return False
-    return True
+    """Whether there is nothing to do."""
+    return not order.force and next(pending(selection, space), None) is None
 
 
 @contextmanager
@@ -240,27 +224,6 @@ def _run_flows(order: Order, selection: Selection, quiet: bool) -> None:
                 return  # the ledger knows what and why
             except TerminationSignal as error:  # what Prefect makes of SIGTERM while a flow runs
                 raise KeyboardInterrupt from error
-
-
-def _rows(selection: Selection, space: Workspace) -> list[TargetRow]:
-    known = space.ledger.targets(selection.course.course)
-    rows: list[TargetRow] = []
-    for item in selection.lessons:
-        for language in (*item.languages, *JOINT):
-            row = known.get((item.job.lesson_id, language))
-            if row is not None:
-                rows.append(row)
-    return rows
-
-
-def _require_word(selection: Selection, rows: Sequence[TargetRow]) -> None:
-    """Raises StageFailed where the ledger says nothing of a target: no run is green over what nobody knows."""
-    known = {(row.lesson, row.language) for row in rows}
-    silent = [each.name for each in selection.targets if (each.lesson_id, each.language or "") not in known]
-    if silent:
-        raise StageFailed(
-            f"the ledger does not know how these went: {', '.join(silent)}.", remedy="This is a defect of dubflow."
-        )
 
 
 def _unfinished(order: Order) -> tuple[str, ...]:

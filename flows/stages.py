@@ -6,7 +6,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
-from prefect import Task, task
+from prefect import Task
 from prefect.cache_policies import NO_CACHE
 
 from flows.order import Order
@@ -29,31 +29,33 @@ def workspace(root: Path) -> Workspace:
 def stage_task(name: str) -> Task[..., Outcome]:
     """The Prefect task of a stage. Our own store does the caching: it knows content, Prefect knows arguments."""
 
-    @task(name=name, task_run_name="{job.name} " + name, cache_policy=NO_CACHE, persist_result=False)
-    def run_stage(order: Order, job: Job, stage: Any, products: Products, cores: int) -> Outcome:
-        return perform(
-            stage,
-            job,
-            products,
-            workspace(order.workspace),
-            cores=cores,
-            force=name in order.force,
-            redo=frozenset(order.lines),
-            tell=lambda share: watcher().share(job.name, name, share),
-        )
+    return Task(_run_stage, name=name, task_run_name="{job.name} " + name, cache_policy=NO_CACHE, persist_result=False)
 
-    return run_stage
+
+def _run_stage(order: Order, job: Job, stage: Any, products: Products, cores: int) -> Outcome:
+    return perform(
+        stage,
+        job,
+        products,
+        workspace(order.workspace),
+        cores=cores,
+        force=stage.name in order.force,
+        redo=frozenset(order.lines),
+        tell=lambda share: watcher().share(job.name, stage.name, share),
+    )
 
 
 def run_stages(stages: tuple[Stage, ...], order: Order, job: Job, products: Products, cores: int) -> Products:
-    """Run stages one after the other as tasks of the flow that is running; returns the products with theirs added.
+    """Run stages one after the other; returns the products with theirs added.
 
-    Raises DubError from the first stage that fails.
+    Each is a task of the flow that is running, unless the order's grain is the target. Raises DubError from the first
+    stage that fails.
     """
     for stage in stages:
         watcher().started(job.name, stage.name)
+        run = stage_task(stage.name) if order.grain == "stage" else _run_stage
         try:
-            outcome = stage_task(stage.name)(order, job, stage, products, cores)
+            outcome = run(order, job, stage, products, cores)
         except DubError as error:
             watcher().broken(job.name, stage.name, str(error), state_of(error))
             raise

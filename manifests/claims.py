@@ -33,6 +33,14 @@ SIGHTINGS: Final = 5
 """Times that a waiter must have read the same before it believes in a death: a network that was gone proves nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What others see of a holder: as long as it lives, the content changes within the lease."""
+
+    content: bytes
+    lease_s: float
+
+
 @dataclass(slots=True)
 class _Held:
     """A name that this process holds, or held."""
@@ -86,6 +94,14 @@ class Claims:
             with suppress(StoreError):  # then the lease ends by itself
                 if self._is_mine(mine):
                     self._bucket.write(_file(name, mine.generation), _content(mine.told, released=True))
+
+    def seen(self, name: str) -> Seen | None:
+        """What the holder of a name wrote last; None where nobody holds it. Raises StoreError as `held` does."""
+        latest = max(self._generations(name), default=0)
+        content = self._bucket.read(_file(name, latest)) if latest else None
+        if content is None or (told := _told(content)).get("released"):
+            return None
+        return Seen(content, float(told.get("lease_s", LEASE_S)))
 
     def check(self, name: str) -> None:
         """Raise ClaimLost where this process took a name and somebody else has it by now.

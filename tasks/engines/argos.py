@@ -49,6 +49,7 @@ class Argos:
     name = "argos"
     placeholder = "XQ{}"
     offers = OFFERED
+    accelerated = False
 
     def models(self, wanted: Translating) -> tuple[Model, ...]:
         return argos_packages.needed(wanted.source, wanted.target)

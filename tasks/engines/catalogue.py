@@ -49,6 +49,14 @@ def offers(stage: Stage, name: str) -> tuple[Model, ...]:
     return tuple(getattr(_engine(stage, name), "offers", ()))
 
 
+def accelerated(stage: Stage, name: str) -> bool:
+    """Whether an engine is one that wants a GPU; not for one that does not say so, nor for one that cannot be made."""
+    try:
+        return bool(getattr(_engine(stage, name), "accelerated", False))
+    except EngineUnavailable:
+        return False
+
+
 @lru_cache
 def _engine(stage: Stage, name: str) -> Any:
     found = next(iter(entry_points(group=GROUPS[stage], name=name)), None)

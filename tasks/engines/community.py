@@ -28,6 +28,7 @@ class Community:
     same_voice = 0.5
     """Cosine of WeSpeaker embeddings; the threshold that its authors verify speakers by lies near it."""
     offers = (COMMUNITY,)
+    accelerated = True
 
     def models(self, wanted: Listening) -> tuple[Model, ...]:
         """The one folder; another by the manifest's `model`, of the same kind. Raises InputError for options."""

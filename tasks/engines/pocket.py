@@ -81,6 +81,7 @@ class PocketTts:
     seeded = True
     sample_rate = 24_000
     offers = tuple(model for name in LANGUAGES.values() for model in (weights(name), voices(name)))
+    accelerated = False
 
     def models(self, wanted: Voicing) -> tuple[Model, ...]:
         language = LANGUAGES.get(wanted.language.split("-")[0])

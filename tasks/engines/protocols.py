@@ -38,6 +38,8 @@ class Weighted(Protocol):
 
     offers: tuple[Model, ...]
     """Every model that it knows: what `dub models list` shows."""
+    accelerated: bool
+    """Whether a GPU does its work in a fraction of the time: workers that have one get it."""
 
     def models(self, wanted: Any) -> tuple[Model, ...]:
         """Those that it takes for this (the stage's own `Hearing`, `Listening`, …): what `plan` and `pull` go by.

@@ -86,6 +86,7 @@ class Qwen3Tts:
     seeded = True
     sample_rate = 24_000
     offers = MODELS
+    accelerated = True
 
     def models(self, wanted: Voicing) -> tuple[Model, ...]:
         asked = wanted.model

@@ -34,6 +34,7 @@ class WhisperX:
     writes = True
     offers = (*WHISPERS, *ALIGNERS)
     of_a_language = ("language", "hotwords", "aligner")
+    accelerated = True
 
     def models(self, wanted: Hearing) -> tuple[Model, ...]:
         """Whisper, and the aligner of the language. Raises EngineUnavailable where none is known for it."""

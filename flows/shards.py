@@ -1,0 +1,144 @@
+"""Shards: the lessons that one worker's process does with the models that it loads once, as JSON to be sent to it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from pydantic import BaseModel, ConfigDict
+
+from flows.order import Order
+from flows.pending import Pending
+from flows.version import code_version
+from flows.wanted import Selection, Wanted, wanted
+from manifests.engines import GROUPS, chosen
+from manifests.errors import EngineUnavailable, InputError
+from manifests.model import Course, Stage
+from manifests.workspace import locate
+from tasks.engines import catalogue
+from tasks.stage import digest
+from voiceclone.chain import fingerprint
+
+USUAL_LESSONS: Final = 20
+"""Lessons in a shard: enough that starting a process and loading its models is a small part of the work."""
+
+
+class Errand(BaseModel):
+    """What a course flow and its shards are asked to do, in terms that hold on any machine.
+
+    Where the workspace is not named, each machine finds its own, as `dub run` there would.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    manifest: Path
+    workspace: Path | None = None
+    out: Path | None = None
+    profile: str | None = None
+    only: tuple[str, ...] = ()
+    """`LESSON` or `LESSON:LANG`; empty for everything."""
+    force: frozenset[Stage] = frozenset()
+
+    def order(self) -> Order:
+        """The same as an order to this machine."""
+        return Order(
+            manifest=self.manifest,
+            workspace=locate(self.manifest, self.workspace),
+            out=self.out,
+            only=self.only,
+            force=self.force,
+            profile=self.profile,
+            cores=len(os.sched_getaffinity(0)),
+            grain="target",
+        )
+
+
+class Shard(BaseModel):
+    """Some lessons of an errand, and what a worker must agree on with whoever planned them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    course: str
+    errand: Errand
+    planned: str
+    """Digest of what is wanted of these lessons, as it was read when they were planned."""
+    code: str
+    signer: str
+    """Certificate that signs the outputs, by its digest."""
+
+    @property
+    def name(self) -> str:
+        first, *others = self.errand.only
+        return f"{self.course} {first}" + (f" and {len(others)} more" if others else "")
+
+    @property
+    def digest(self) -> str:
+        return digest(self.model_dump(mode="json"))[:16]
+
+    def selection(self) -> Selection:
+        """What is to be done, as it is read here.
+
+        Raises InputError where that is not what was planned, EngineUnavailable where this machine would make something
+        else of it than the one that planned it.
+        """
+        if (here := code_version()) != self.code:
+            raise EngineUnavailable(
+                f"this worker runs dubflow {here}, and the course was planned with {self.code}.",
+                remedy="Install one version on all machines, restart the workers, and run the course again.",
+            )
+        if (here := fingerprint()) != self.signer:
+            raise EngineUnavailable(
+                "this worker would sign finished files by another certificate than the course was planned with.",
+                remedy="Name one chain for all in DUB_SIGNING_CHAIN and DUB_SIGNING_KEY, or share DUB_KEYS.",
+            )
+        selection = wanted(self.errand.order())
+        if planned(selection.lessons) != self.planned:
+            raise InputError(
+                f"{self.errand.manifest} says something else of these lessons than when they were planned.",
+                remedy="Where it was edited meanwhile, they are planned again; else mount the same files everywhere.",
+            )
+        return selection
+
+
+def planned(lessons: Iterable[Wanted]) -> str:
+    """Digest of what is wanted of lessons."""
+    return digest(
+        [
+            [item.job.model_dump(mode="json", exclude={"workspace"}), item.languages]
+            for item in sorted(lessons, key=lambda item: item.job.lesson_id)
+        ]
+    )
+
+
+def sharded(course: Course, work: Sequence[Pending], errand: Errand, size: int) -> Iterator[tuple[bool, Shard]]:
+    """Shards of at most so many lessons, and for each whether it is for an accelerator."""
+    accelerated = stages_for_accelerators(course)
+    for fast in (True, False):
+        some = [each.item for each in work if bool(each.stages & accelerated) == fast]
+        for at in range(0, len(some), size):
+            part = some[at : at + size]
+            names = tuple(name for item in part for name in _names(item, course))
+            yield (
+                fast,
+                Shard(
+                    course=course.course,
+                    errand=errand.model_copy(update={"only": names}),
+                    planned=planned(part),
+                    code=code_version(),
+                    signer=fingerprint(),
+                ),
+            )
+
+
+def stages_for_accelerators(course: Course) -> frozenset[str]:
+    """The stages whose chosen engines want a GPU."""
+    return frozenset(stage for stage in GROUPS if catalogue.accelerated(stage, chosen(course, stage).name))
+
+
+def _names(item: Wanted, course: Course) -> Sequence[str]:
+    """A lesson as `--only` takes it: whole, or the languages that are wanted of it."""
+    if len(item.languages) == len(course.targets):
+        return (item.job.lesson_id,)
+    return tuple(target.name for target in item.targets)

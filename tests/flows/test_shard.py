@@ -1,0 +1,92 @@
+"""What a shard's process holds: claims that it lets go however it ends, and a GPU that it has to itself."""
+
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from flows.shard import claims_of_this_process, own_device
+from manifests.bucket import FolderBucket
+from manifests.claims import Claims
+
+HOLD = """
+import sys, time
+from flows.shard import own_device
+with own_device(lambda said: None):
+    sys.stdout.write("held\\n")
+    sys.stdout.flush()
+    time.sleep(600)
+"""
+
+
+def until(true: Callable[[], object]) -> None:
+    limit = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < limit
+        time.sleep(0.02)
+
+
+def test_a_process_that_is_told_to_end_lets_go_of_its_lessons_at_once(tmp_path: Path) -> None:
+    """Though a thread is still at work on one: the next worker need not wait for the lease to end."""
+    claims = Claims(FolderBucket(tmp_path))
+    at_work, end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        with mine.held("leaves/lesson-01", waiting=lambda who: None):
+            at_work.set()
+            end.wait(60)
+
+    with pytest.raises(KeyboardInterrupt), claims_of_this_process(claims, 60) as mine:
+        thread = threading.Thread(target=work)
+        thread.start()
+        assert at_work.wait(60)
+        assert claims.seen("leaves/lesson-01") is not None
+        raise KeyboardInterrupt
+    assert claims.seen("leaves/lesson-01") is None
+    with claims.held("leaves/lesson-01", waiting=pytest.fail):
+        end.set()
+        thread.join()
+        assert claims.seen("leaves/lesson-01") is not None  # the thread's own end takes nothing from the next holder
+
+
+def test_one_process_at_a_time_has_the_gpu_and_a_killed_one_no_longer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next waits, says so, and has it as soon as the holder is gone."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    holder = subprocess.Popen([sys.executable, "-c", HOLD], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout
+    assert holder.stdout.readline() == "held\n"
+    said: list[str] = []
+    got = threading.Event()
+
+    def take() -> None:
+        with own_device(said.append):
+            got.set()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    until(lambda: said)
+    assert said == ["waiting for another process of dubflow to be done with the GPU"]
+    assert not got.wait(0.3)
+    holder.kill()
+    holder.wait()
+    holder.stdout.close()
+    assert got.wait(60)
+    thread.join()
+
+
+def test_another_gpu_is_another_matter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`CUDA_VISIBLE_DEVICES` names it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+    with own_device(pytest.fail):
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+        with own_device(pytest.fail):
+            pass

@@ -1,0 +1,123 @@
+"""Shards: what goes to which workers, and what a worker refuses to touch."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from flows import shards
+from flows.pending import Pending, pending
+from flows.shards import Errand, Shard, sharded
+from flows.version import code_version
+from flows.wanted import wanted
+from manifests.errors import EngineUnavailable, InputError
+from manifests.workspace import Workspace
+
+MANIFEST = """
+course: leaves
+targets: [es, ca]
+{more}
+lessons: [{{media: a.mp4}}, {{media: b.mp4}}, {{media: c.mp4}}]
+"""
+
+
+@pytest.fixture
+def errand(tmp_path: Path) -> Errand:
+    return Errand(manifest=course(tmp_path), workspace=tmp_path / ".dub")
+
+
+def course(folder: Path, more: str = "") -> Path:
+    """A manifest of three lessons that nobody has opened."""
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        (folder / name).write_bytes(b"never opened")
+    manifest = folder / "course.yaml"
+    manifest.write_text(MANIFEST.format(more=more), encoding="utf-8")
+    return manifest
+
+
+def work_of(errand: Errand) -> tuple[list[Pending], list[tuple[bool, Shard]]]:
+    order = errand.order()
+    selection = wanted(order)
+    work = list(pending(selection, Workspace.open(order.workspace), unopened=True))
+    return work, list(sharded(selection.course, work, errand, 2))
+
+
+def test_lessons_with_something_to_do_are_dealt_out_in_order(errand: Errand) -> None:
+    """Two lessons a shard; none of the embedded engines wants a GPU."""
+    work, dealt = work_of(errand)
+    assert [each.item.job.lesson_id for each in work] == ["a", "b", "c"]
+    assert [(fast, shard.errand.only) for fast, shard in dealt] == [(False, ("a", "b")), (False, ("c",))]
+
+
+def test_single_languages_are_named_where_not_all_are_wanted(errand: Errand) -> None:
+    """A worker does no more than was asked for."""
+    _, dealt = work_of(errand.model_copy(update={"only": ("a:ca", "b")}))
+    assert [shard.errand.only for _, shard in dealt] == [("a:ca", "b")]
+
+
+def test_lessons_whose_engines_want_a_gpu_go_where_there_is_one(tmp_path: Path) -> None:
+    """Whisper does; a lesson that it has to hear is for an accelerator."""
+    manifest = course(tmp_path, "engines: {transcribe: whisperx}")
+    _, dealt = work_of(Errand(manifest=manifest, workspace=tmp_path / ".dub"))
+    assert [fast for fast, _ in dealt] == [True, True]
+
+
+def test_a_shard_travels_as_json(errand: Errand) -> None:
+    """What arrives is what was sent, and names the same."""
+    _, dealt = work_of(errand)
+    shard = dealt[0][1]
+    arrived = Shard.model_validate(json.loads(json.dumps(shard.model_dump(mode="json"))))
+    assert arrived == shard
+    assert arrived.digest == shard.digest
+    assert shard.name == "leaves a and 1 more"
+
+
+def test_a_worker_does_what_was_planned(errand: Errand) -> None:
+    """The same lessons and languages."""
+    _, dealt = work_of(errand)
+    assert [target.name for target in dealt[1][1].selection().targets] == ["c:es", "c:ca"]
+
+
+def test_a_worker_with_other_code_is_refused(errand: Errand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both versions are named, and what to do."""
+    _, dealt = work_of(errand)
+    monkeypatch.setattr(shards, "code_version", lambda: "0.0.9+abc")
+    with pytest.raises(EngineUnavailable) as refused:
+        dealt[0][1].selection()
+    assert refused.value.message == (
+        f"this worker runs dubflow 0.0.9+abc, and the course was planned with {code_version()}."
+    )
+    assert refused.value.remedy.startswith("Install one version on all machines")
+
+
+def test_a_worker_that_signs_as_somebody_else_is_refused(errand: Errand, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its files would be told from the others', and be made anew every night."""
+    _, dealt = work_of(errand)
+    monkeypatch.setattr(shards, "fingerprint", lambda: "somebody else")
+    with pytest.raises(EngineUnavailable, match="would sign finished files by another certificate"):
+        dealt[0][1].selection()
+
+
+@pytest.mark.parametrize(
+    ("edit", "refuses"),
+    [
+        (("targets: [es, ca]", "targets: [es, it]"), True),
+        (("targets: [es, ca]", "targets: [es, ca]\npurpose: advertising"), True),
+        (("targets: [es, ca]", "# a remark\ntargets: [es, ca]"), False),
+        ((", {media: c.mp4}", ""), False),
+    ],
+)
+def test_a_manifest_that_was_edited_meanwhile_is_planned_again(
+    errand: Errand, edit: tuple[str, str], refuses: bool
+) -> None:
+    """Only where it says something else of the shard's own lessons."""
+    _, dealt = work_of(errand)
+    shard = dealt[0][1]
+    text = errand.manifest.read_text(encoding="utf-8")
+    assert edit[0] in text
+    errand.manifest.write_text(text.replace(*edit), encoding="utf-8")
+    if refuses:
+        with pytest.raises(InputError, match="says something else of these lessons"):
+            shard.selection()
+    else:
+        assert len(shard.selection().targets) == 4

@@ -199,7 +199,7 @@ def prepared(folder: Path) -> dict[str, str]:
     Path(environment["DUB_BENCHMARK_TEMPLATE"]).write_text(json.dumps(made), encoding="utf-8")
     (folder / "hook").mkdir()
     (folder / "hook/sitecustomize.py").write_text(HOOK, encoding="utf-8")
-    return environment | {"PYTHONPATH": str(folder / "hook")}
+    return environment | {"PYTHONPATH": os.pathsep.join([str(folder / "hook"), os.environ.get("PYTHONPATH", "")])}
 
 
 def dispatched(environment: dict[str, str]) -> float:

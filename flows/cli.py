@@ -246,6 +246,7 @@ def serve(
     profile: Profile = None,
     out: Out = None,
     workspace: WorkspaceFolder = None,
+    log_format: LogFormat = None,
 ) -> None:
     """Run manifests on their own schedules, from this process, until it is told to end.
 
@@ -253,7 +254,9 @@ def serve(
     """
     from flows.serving import serve_manifests
 
-    serve_manifests(manifests, {"--profile": profile, "--out": out, "--workspace": workspace})
+    serve_manifests(
+        manifests, {"--profile": profile, "--out": out, "--workspace": workspace, "--log-format": log_format}
+    )
 
 
 @app.command()

@@ -15,7 +15,7 @@ from prefect.states import Failed
 
 from flows.fleet import Fleet
 from flows.gathering import gather_people
-from flows.notifying import notify, stopped, summary
+from flows.notifying import interrupted, notify, stopped, summary
 from flows.pending import Pending, pending
 from flows.results import results
 from flows.shards import USUAL_LESSONS, Errand, Shard, sharded
@@ -77,6 +77,9 @@ def dispatch_course(
     except DubError as error:
         notify(stopped(order, manifest.stem, error), manifest.parent)
         return Failed(message=str(error))
+    except TerminationSignal:
+        notify(interrupted(order, manifest.stem), manifest.parent)
+        raise
     told = replace(summary(order, course, rows), folder=manifest.parent)  # a worker's own folder is gone tomorrow
     log.info(told.text)
     notify(told, manifest.parent)

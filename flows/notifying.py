@@ -97,6 +97,12 @@ def stopped(order: Order, course: str, error: DubError) -> Summary:
     return Summary(course, {}, (), (step,), Path.cwd(), stopped=str(error))
 
 
+def interrupted(order: Order, course: str) -> Summary:
+    """What there is to tell of a run that was told to end before its targets were done."""
+    step = NextStep(order.resume, "What is finished is kept; go on with:")
+    return Summary(course, {}, (), (step,), Path.cwd(), stopped="The run was interrupted.")
+
+
 def reason(row: TargetRow) -> str:
     """Why a target is not done, in one line."""
     said = row.message or "; ".join(problem_text(problem) for problem in row.problems)

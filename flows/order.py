@@ -35,6 +35,13 @@ class Order(BaseModel):
         return f"dub run {shown(self.manifest)}" + "".join(f" --only {shown(name)}" for name in self.only)
 
 
+def cores_here() -> int:
+    """The processor cores that this process may use: no more than its container, or `taskset`, gives it."""
+    import os
+
+    return len(os.sched_getaffinity(0)) or 1
+
+
 def shown(value: object) -> str:
     """A value as a shell takes it, relative to where the user is where that is shorter."""
     import shlex

@@ -16,8 +16,8 @@ from rich.console import Console
 
 from flows.line_numbers import named_lines
 from flows.metering import count
-from flows.notifying import notify, stopped, summary
-from flows.order import Order, shown
+from flows.notifying import interrupted, notify, stopped, summary
+from flows.order import Order, cores_here, shown
 from flows.pending import pending
 from flows.progress import watching
 from flows.results import results
@@ -116,7 +116,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     selection = wanted(order)
     course, begun = selection.course.course, now()
     try:
-        rows = _carried_out(order, selection, quiet=json_wanted)
+        rows = _carried_out(order, selection, quiet=json_wanted, tell=tell)
     except DubError as error:
         if tell:
             notify(stopped(order, course, error), order.manifest.parent)
@@ -138,7 +138,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     return exit_code(rows)
 
 
-def _carried_out(order: Order, selection: Selection, *, quiet: bool) -> list[TargetRow]:
+def _carried_out(order: Order, selection: Selection, *, quiet: bool, tell: bool) -> list[TargetRow]:
     """Do what was ordered; where every target stands then."""
     space = Workspace.open(order.workspace)
     if selection.course.delivery.disclosure.credentials:
@@ -152,8 +152,12 @@ def _carried_out(order: Order, selection: Selection, *, quiet: bool) -> list[Tar
             except KeyboardInterrupt:
                 say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
                 sys.stderr.flush()
-                # Stages still run in threads; everything is written so that an end at any moment does no harm.
-                os._exit(INTERRUPTED)
+                try:
+                    if tell:
+                        notify(interrupted(order, selection.course.course), order.manifest.parent)
+                finally:
+                    # Stages still run in threads; everything is written so that an end at any moment does no harm.
+                    os._exit(INTERRUPTED)
         rows = results(selection, space)
         for out in {item.job.out for item in selection.lessons}:
             tidy(out)
@@ -177,7 +181,7 @@ def _order(
         only=tuple(only),
         force=force,
         profile=profile,
-        cores=os.cpu_count() or 1,
+        cores=cores_here(),
     )
 
 

@@ -22,6 +22,7 @@ from zoneinfo import ZoneInfo
 from cronsim import CronSim
 
 from flows.order import shown
+from flows.saying import choose_log_format, in_json, say
 from flows.standing import DONE, INTERRUPTED
 from flows.wanted import manifest_path
 from manifests.errors import InputError, ManifestError
@@ -150,9 +151,10 @@ class Service:
 def serve_manifests(manifests: Sequence[Path], flags: Mapping[str, Path | str | None]) -> NoReturn:
     """Serve until SIGINT or SIGTERM. Exits with 130 where that cut a run short, else with 0.
 
-    `flags` are handed on to each `dub run`: `--workspace`, `--out`, `--profile`.
+    `flags` are handed on to each `dub run`: `--workspace`, `--out`, `--profile`, `--log-format`.
     """
     paths = [manifest_path(manifest) for manifest in manifests]
+    choose_log_format(str(flags["--log-format"]) if flags.get("--log-format") else None, paths[0].parent)
     if twice := next((path for index, path in enumerate(paths) if path in paths[:index]), None):
         raise InputError(f"{shown(twice)} is named twice.", remedy="Name every manifest once.")
     now = datetime.now().astimezone()
@@ -187,5 +189,5 @@ def _told(moment: datetime) -> str:
 
 
 def _say(text: str) -> None:
-    sys.stderr.write(f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {text}\n")
-    sys.stderr.flush()
+    """A sentence, and when: runs' own lines come between."""
+    say(text if in_json() else f"{datetime.now().astimezone():%Y-%m-%d %H:%M:%S} {text}")

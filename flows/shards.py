@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict
 
-from flows.order import Order
+from flows.order import Order, cores_here
 from flows.pending import Pending
 from flows.version import code_version
 from flows.wanted import Selection, Wanted, wanted
@@ -50,7 +49,7 @@ class Errand(BaseModel):
             only=self.only,
             force=self.force,
             profile=self.profile,
-            cores=len(os.sched_getaffinity(0)),
+            cores=cores_here(),
             grain="target",
         )
 

@@ -2,7 +2,10 @@
 
 import json
 import re
+import shutil
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from email import message_from_string
@@ -121,6 +124,27 @@ def test_a_run_that_cannot_go_on_is_told_too(dub: Callable[..., Any], manifest: 
     [sent] = hook[1]
     assert sent["title"] == "dub biology: the run stopped"
     assert ".dub/store" in sent["stopped"]
+    assert sent["next"][0]["command"] == f"dub run {manifest}"
+
+
+@pytest.mark.slow
+def test_a_run_that_is_told_to_end_is_told_of(dub: Any, lecture: Any, tmp_path: Path, hook: Any) -> None:
+    """SIGTERM in the middle of it: whoever waits for the result hears that there is none, and how to go on."""
+    manifest = tmp_path / "course.yaml"
+    manifest.write_text(f"course: biology\ntargets: [es]\nlessons: [{{media: {lecture.path.name}}}]\n")
+    shutil.copyfile(lecture.path, tmp_path / lecture.path.name)
+    environment = dub.environment | {"DUB_NOTIFY": f"json://127.0.0.1:{hook[0]}/"}
+    command = [str(Path(sys.executable).with_name("dub")), "run", str(manifest)]
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as run:
+        assert run.stderr
+        for line in run.stderr:
+            if "  split  " in line:
+                break
+        run.terminate()
+        said = run.stderr.read()
+        assert run.wait(120) == 130, said
+    [sent] = hook[1]
+    assert (sent["title"], sent["stopped"]) == ("dub biology: the run stopped", "The run was interrupted.")
     assert sent["next"][0]["command"] == f"dub run {manifest}"
 
 

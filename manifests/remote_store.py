@@ -110,6 +110,9 @@ class RemoteStore(Store):
         self.remote.delete(_object(Ref.named(name)))
         super().discard(name)
 
+    def _set_aside(self, name: str) -> None:
+        self.path(Ref.named(name)).unlink(missing_ok=True)  # only the copy here: it is fetched again
+
     def erase(self, names: Iterable[str]) -> None:
         doomed = sorted(names)
         if doomed:

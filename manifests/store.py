@@ -97,6 +97,7 @@ class Store:
         self.root = root
         self.folder = folder or root
         self._used: set[str] | None = None
+        self._whole: set[tuple[str, int, int]] = set()
         self.bucket: Bucket = FolderBucket(self.folder)
         """For claims, and whatever else those who share the store tell each other."""
         for made in (root / "tmp", self.folder / "objects", self.folder / "commits", self.folder / "tmp"):
@@ -181,6 +182,19 @@ class Store:
         self._note(stage, key)
         return commit
 
+    def sound(self, stage: str, key: str) -> Commit | None:
+        """The commit of a key, where every object of it that lies here is what its name says; else None.
+
+        One that is not goes into `quarantine/`, so that the stage makes it again. Each is read once by a process.
+        """
+        commit = self.committed(stage, key)
+        if commit is None:
+            return None
+        damaged = [name for name in commit.objects_named if not self._is_whole(name)]
+        for name in damaged:
+            self._set_aside(name)
+        return self.committed(stage, key) if damaged else commit
+
     def forget(self, stage: str, key: str) -> None:
         """Drop a commit, so that the stage runs again."""
         self._commit_path(stage, key).unlink(missing_ok=True)
@@ -237,7 +251,7 @@ class Store:
 
         `make` gets a scratch folder and returns the file it wrote there.
         """
-        standing = self.committed(stage, key)
+        standing = self.sound(stage, key)
         if standing is None:
             with self.scratch() as folder:
                 ref = self.put(make(folder))
@@ -253,6 +267,29 @@ class Store:
             f"object {name} in {self.place} is damaged, and was put into quarantine/ there.",
             remedy="Run again: it will be made anew.",
         )
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether the bytes of an object that lies here have the digest that it is named by."""
+        ref = Ref.named(name)
+        path = self.path(ref)
+        try:
+            facts = path.stat()
+            state = (name, facts.st_size, facts.st_mtime_ns)
+            if state in self._whole:
+                return True
+            if file_sha256(path) != ref.digest:
+                return False
+        except FileNotFoundError:
+            return True  # it is elsewhere, or gone, which others notice
+        except OSError:
+            return False  # a disk that cannot read it any more
+        self._whole.add(state)
+        return True
+
+    def _set_aside(self, name: str) -> None:
+        with explained("put a damaged object aside in", self.folder):
+            (self.folder / "quarantine").mkdir(exist_ok=True)
+            self.path(Ref.named(name)).replace(self.folder / "quarantine" / name)
 
     def _note(self, stage: str, key: str) -> None:
         if self._used is not None:

@@ -123,7 +123,7 @@ def similarity(take: Path, voice: str, bench: Workbench) -> float | None:
 
     from voiceclone import voiceprint
 
-    kept = bench.store.committed("voiceprint", voice)
+    kept = bench.store.sound("voiceprint", voice)
     if kept is None:
         return None
     own = np.load(bench.store.get(kept.outputs["it"]), allow_pickle=False)

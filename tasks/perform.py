@@ -148,7 +148,8 @@ def perform(
     try:
         stage.check(job)
         key, digests = key_of(stage, job, products, workspace)
-        if not force and (commit := standing(stage, key, workspace)) is not None:
+        made_before = not force and standing(stage, key, workspace) is not None
+        if made_before and (commit := workspace.store.sound(stage.name, key)) is not None:
             workspace.ledger.found(job.course.course, {(job.lesson_id, job.language or "", stage.name): key})
             return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
         # What stands under the key now was found wanting or is to be replaced; what comes later is another worker's.

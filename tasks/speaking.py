@@ -165,7 +165,7 @@ def _wish(order: Order, take: int, engine: Synthesizer, wanted: Voicing, how: Ho
         "rate": rate,
     }
     key = digest(facts | {"take": take})
-    standing = bench.store.committed("take", key)
+    standing = bench.store.sound("take", key)
     seed = int(key[:8], 16) % _SEEDS if engine.seeded else 0
     if standing is not None:
         seed = int(standing.notes.get("seed", seed))

@@ -61,6 +61,8 @@ def test_runs_of_stages_are_counted_timed_and_known_by_their_keys(ledger: Ledger
     ran(ledger, "one", "mix", "m2")
     ran(ledger, "one", "mix", "m3", state="failed")
     assert ledger.keys("c") == {("one", "", "split"): "s1", ("one", "es", "mix"): "m2"}
+    assert ledger.keys("c", "one") == ledger.keys("c")
+    assert ledger.keys("c", "two") == {}
     assert ledger.lesson_keys() == {("c", "one"): {"split": "s1"}}
     assert ledger.attempts("c", "one", "es", "mix") == 3
     assert ledger.pace("c") == {"split": [0.5], "mix": [0.5, 0.5]}

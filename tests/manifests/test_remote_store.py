@@ -141,6 +141,16 @@ def test_a_damaged_object_is_quarantined(worker: Worker) -> None:
     assert other.committed("mix", "ab12") is None
 
 
+def test_a_damaged_copy_is_fetched_again(worker: Worker) -> None:
+    """The cache is no truth: what is shared is as it was, and nothing is made again."""
+    one, other = worker("one"), worker("other")
+    made = one.commit(Commit("mix", "ab12", {"out": one.put_bytes(b"sound", ".flac").name}))
+    copy = other.get(made.outputs["out"])
+    copy.write_bytes(b"s0und")
+    assert worker("other").sound("mix", "ab12") == made
+    assert worker("other").get(made.outputs["out"]).read_bytes() == b"sound"
+
+
 def test_a_survey_finds_what_is_there_and_what_changed(worker: Worker) -> None:
     """Looked up in a listing: commits that came, changed or went since the last survey are as they are now."""
     one, other = worker("one"), worker("other")

@@ -1,12 +1,14 @@
 """One mechanism for reruns, crashes and changes: keys, commits, and whose voice an object carries."""
 
+import errno
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
-from manifests.errors import ClaimLost, ConsentRefused, EngineUnavailable, StageFailed
+from manifests.errors import ClaimLost, ConsentRefused, EngineUnavailable, StageFailed, StoreError
 from manifests.model import Course, Job, Lesson, Person
 from manifests.store import Ref, Store
 from manifests.workspace import Workspace
@@ -128,6 +130,42 @@ def test_a_store_in_a_shared_folder_serves_two_workspaces(
     assert other.store.get(found.commit.outputs["out.txt"]).is_relative_to(tmp_path / "shared" / "objects")
     with other.store.scratch() as folder:
         assert folder.is_relative_to(tmp_path / "other")
+
+
+def test_a_damaged_object_is_quarantined_and_made_again(space: Workspace, job: Job) -> None:
+    """Its bytes are not those of its name: the stage runs again, and what was damaged can be looked at."""
+    first = perform(writer("a"), job, Products(), space)
+    lies = space.store.get(first.commit.outputs["out.txt"])
+    lies.write_text("0neSource")
+    again = Workspace.open(space.root)  # each process reads an object once, and this is the next one
+    found = perform(writer("a"), job, Products(), again)
+    assert not found.cached
+    assert again.store.get(found.commit.outputs["out.txt"]).read_text() == "onesource"
+    assert (space.store.folder / "quarantine" / lies.name).read_text() == "0neSource"
+    assert perform(writer("a"), job, Products(), again).cached
+
+
+@pytest.mark.parametrize(
+    ("fault", "mend"),
+    [(errno.ENOSPC, "Free some space"), (errno.EROFS, "Make it writable"), (errno.EDQUOT, "Free some space")],
+)
+def test_a_store_that_takes_nothing_is_the_operators_to_mend(
+    space: Workspace, job: Job, monkeypatch: pytest.MonkeyPatch, fault: int, mend: str
+) -> None:
+    """A full and a read-only disk are named with what to do; what was finished is kept, and nothing half is left."""
+    kept = perform(writer("a"), job, Products(), space)
+
+    def refused(_: int) -> None:
+        raise OSError(fault, os.strerror(fault))
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError, match=mend) as caught:
+        patch.setattr(os, "fsync", refused)
+        perform(writer("b"), job, Products(), space)
+    assert str(space.store.folder) in str(caught.value)
+    assert [commit.stage for commit in space.store.commits()] == ["a"]
+    assert not list((space.store.root / "tmp").iterdir())
+    assert perform(writer("a"), job, Products(), space).commit == kept.commit
+    assert not perform(writer("b"), job, Products(), space).cached
 
 
 @pytest.fixture

@@ -151,7 +151,8 @@ def _film(sound: Path, seconds: float, to: Path) -> None:
             "-t",
             f"{seconds:.6f}",
         ),
-        *("-c:v", "copy", "-c:a", "aac", "-b:a", "128k", "-metadata:s:a:0", "language=eng", str(to)),
+        *("-c:v", "copy", "-c:a", "aac", "-aac_coder", "fast", "-b:a", "128k"),
+        *("-metadata:s:a:0", "language=eng", str(to)),
     )
 
 

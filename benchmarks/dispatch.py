@@ -97,8 +97,16 @@ class Program:
             self.process = subprocess.Popen(command, env=environment, cwd=folder, stdout=log, stderr=log)
 
     def stop(self) -> Used:
+        """End it, in a minute at most: a worker of Prefect's may hang when it is told to end."""
         self.process.terminate()
-        _, _, usage = os.wait4(self.process.pid, 0)
+        limit = time.monotonic() + 60
+        ended, _, usage = os.wait4(self.process.pid, os.WNOHANG)
+        while not ended and time.monotonic() < limit:
+            time.sleep(0.2)
+            ended, _, usage = os.wait4(self.process.pid, os.WNOHANG)
+        if not ended:
+            self.process.kill()
+            _, _, usage = os.wait4(self.process.pid, 0)
         return Used(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
 
 

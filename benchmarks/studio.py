@@ -80,8 +80,8 @@ def measured() -> list[dict[str, Any]]:
 
 def _made(folder: Path, real: bool) -> Path:
     """The folder that the tests make."""
-    tests = Path(__file__).parent.parent / "tests" / "tasks" / "test_qwen3_tts.py"
-    return runpy.run_path(str(tests))["tiny"](folder, real=real)
+    tiny = Path(__file__).parent.parent / "tests" / "tiny" / "qwen3.py"
+    return runpy.run_path(str(tiny))["make"](folder, real=real, ends="never")
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from tasks.stage import Workbench, digest
 from tasks.voice_terms import VoiceTerms
 from voiceclone.registry import Registry
 
-TAKE_VERSION = 3
+TAKE_VERSION = 4
 """Changes when the same text, voice and rate would sound different."""
 
 PAUSES_VERSION = 1

@@ -20,13 +20,14 @@ _PEAK = 10 ** (-1 / 20)
 
 
 def write(samples: NDArray[np.float32], rate: int, to: Path) -> Path:
-    """Write speech (mono, within ±1, not silent) as a 48 kHz FLAC, trimmed, at LEVEL_DBFS or lower where its peak
-    would pass -1 dBFS."""
+    """Write speech (mono, within ±1, not silent) as a 48 kHz FLAC, trimmed, around nought, at LEVEL_DBFS or lower where
+    its peak would pass -1 dBFS."""
     import soundfile
     import soxr
     from pydub import AudioSegment
     from pydub.silence import detect_leading_silence
 
+    samples = samples - samples.mean(dtype=np.float64).astype(np.float32)  # an offset would click at both ends
     pressure = np.round(np.clip(samples, -1, 1) * 32767).astype("<i2")
     sound: Any = AudioSegment(data=pressure.tobytes(), sample_width=2, frame_rate=rate, channels=1)
     threshold = sound.max_dBFS - 45

@@ -233,7 +233,7 @@ def engine(job: Job) -> Engine:
 
 STAGE = Stage(
     name="transcribe",
-    version=2,
+    version=3,
     scope="lesson",
     needs=("split/speech.wav", "diarize/turns.json"),
     makes=("script.json",),

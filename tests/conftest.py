@@ -1,4 +1,5 @@
-"""Real media for all tests, made by ffmpeg and by voices that belong to nobody (flite's and espeak-ng's)."""
+"""Real media for all tests, made by ffmpeg and by voices that belong to nobody (flite's and espeak-ng's), and the tiny
+models of the engines that need weights."""
 
 import os
 import pwd
@@ -8,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -16,6 +17,13 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from filelock import FileLock
+
+from manifests.quiet import settle
+from tasks.engines.listening_models import ALIGNERS, COMMUNITY, WHISPERS
+from tasks.engines.qwen3_tts import MODELS
+from tiny import aligner, argos, community, pocket, qwen3, whisper
+from tiny.speech import Reader
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -333,3 +341,103 @@ def postgres() -> Iterator[Postgres]:
     server = Postgres(places[-1])
     yield server
     server.close()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """So small networks gain nothing from more threads, and lose much where others work."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+Made = Callable[[str, Callable[[Path], object]], Path]
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Make a folder by its name: once, for all processes that run these tests side by side."""
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "tiny"
+    shared.mkdir(exist_ok=True)
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder = shared / name
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                draft = shared / f"{name}.draft"
+                shutil.rmtree(draft, ignore_errors=True)
+                with one_thread():
+                    make(draft)
+                draft.rename(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Reader:
+    settle()
+    return Reader(tmp_path_factory.mktemp("reader"))
+
+
+@pytest.fixture(scope="session")
+def listening_models(made_once: Made, reader: Reader) -> Path:
+    """A folder of models for whisperx (in English) and for pyannote-community-1."""
+
+    def make(folder: Path) -> None:
+        whisper.make(reader, folder / WHISPERS[0].name)
+        aligner.make(reader, folder / ALIGNERS[0].name)
+        community.make(folder / COMMUNITY.name)
+
+    return made_once("listening", make)
+
+
+@pytest.fixture(scope="session")
+def argos_packages(made_once: Made) -> dict[str, Path]:
+    """The packages of Argos, by the languages that they connect."""
+
+    def make(folder: Path) -> None:
+        argos.packed(argos.SPANISH, "en", "es", folder / "en_es")
+        argos.packed(argos.PORTUGUESE, "es", "pt", folder / "es_pt")
+
+    folder = made_once("argos", make)
+    return {pair: next((folder / pair).glob("*.argosmodel")) for pair in ("en_es", "es_pt")}
+
+
+@pytest.fixture(scope="session")
+def qwen3_models(made_once: Made) -> Path:
+    """A folder of models with Qwen3-TTS in it, as `tiny-qwen3`."""
+    return made_once("qwen3", lambda folder: qwen3.make(folder / "tiny-qwen3"))
+
+
+@pytest.fixture(scope="session")
+def pocket_models(made_once: Made) -> Path:
+    """A folder of models with pocket-tts for Spanish in it."""
+    return made_once("pocket", pocket.make)
+
+
+@pytest.fixture(scope="session")
+def studio_models(
+    made_once: Made,
+    listening_models: Path,
+    argos_packages: dict[str, Path],
+    qwen3_models: Path,
+    pocket_models: Path,
+) -> Path:
+    """The folder that DUB_MODELS names where everything is there, from English to Spanish."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for model in (*listening_models.iterdir(), *pocket_models.iterdir()):
+            (folder / model.name).symlink_to(model)
+        (folder / MODELS[0].name).symlink_to(qwen3_models / "tiny-qwen3")
+        (folder / "argos").mkdir()
+        shutil.copy(argos_packages["en_es"], folder / "argos")
+
+    return made_once("studio", make)

@@ -30,11 +30,11 @@ class Said:
     """One line, said."""
 
     audio: NDArray[np.float32]
-    """Mono, within ±1; without a sound where the text has none in this voice."""
+    """Mono, within ±1; without a sound (or with one constant value) where the text has none in this voice."""
     rate: int
     digest: str = ""
     """Of the voice that spoke, where it is a trained one."""
 
     @property
     def silent(self) -> bool:
-        return not self.audio.any()
+        return not self.audio.size or float(np.ptp(self.audio)) < 1e-4

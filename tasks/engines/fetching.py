@@ -175,7 +175,7 @@ def _archive(model: Model, folder: Path) -> str:
                 if answer.status_code != 416:  # that is: everything is there already
                     answer.raise_for_status()
                     with part.open("ab" if answer.status_code == 206 else "wb") as out:
-                        for block in answer.iter_content(1 << 20):
+                        for block in answer.iter_content(1 << 16):
                             out.write(block)
             break
         except requests.RequestException as error:

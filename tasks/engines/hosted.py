@@ -2,6 +2,11 @@
 
 Keys come from the environment alone. A person's sample is sent only where their consent names the vendor among its
 third parties; the voice made of it is written down, and deleted there on revocation.
+
+What is asked of ElevenLabs is what its own Python SDK 2.59 asks (the `raw_client.py` of `text_to_speech`, `voices` and
+`voices/ivc`); of MiniMax, what its API reference says (platform.minimax.io/docs/api-reference, pages
+speech-t2a-http, voice-cloning-uploadcloneaudio, voice-cloning-clone, voice-management-get and -delete) and its own
+MiniMax-MCP does.
 """
 
 from __future__ import annotations
@@ -10,13 +15,13 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from manifests.errors import EngineUnavailable, StageFailed
+from manifests.errors import EngineUnavailable, InputError, StageFailed
 from manifests.script import Speaker, Voice
-from tasks.engines.learned import Sample, kept, sampled, wav
+from tasks.engines.learned import RATE, Sample, kept, sampled, wav
 from tasks.engines.options import known_options
 from tasks.engines.protocols import Control, Voicing
 from tasks.engines.speech_server import presets
-from tasks.engines.web import Answer, Service, sound
+from tasks.engines.web import TRIES, Answer, Service, sound
 from tasks.reference import Reference
 from tasks.stage import Engine, Workbench
 from voiceclone.remote_voices import RemoteVoice
@@ -36,6 +41,16 @@ _MINIMAX = (
 )
 """The languages that each says it speaks."""
 
+_CALLED = {"nn": "Nynorsk"}
+"""What MiniMax calls languages that are called otherwise in English."""
+
+_BUSY = frozenset({1002, 1039})
+"""MiniMax's words for too many questions or tokens a minute; it answers with HTTP status 200."""
+_HICCUP = frozenset({1001, 1013})
+"""The same for a time-out or a fault of its own, after which nobody knows whether what was asked for is done."""
+_MAKING = frozenset({"/v1/files/upload", "/v1/voice_clone"})
+"""What must not be asked for twice."""
+
 
 class Hosted:
     """What the engines of vendors share."""
@@ -51,6 +66,8 @@ class Hosted:
     obeys: frozenset[Control] = frozenset()
     seeded = True
     sample_rate = 24_000
+    least_s = 3.0
+    """Seconds of a person's speech below which the vendor makes no voice."""
     tongues: tuple[str, ...]
 
     def vendor(self, wanted: Voicing) -> Vendor:
@@ -98,6 +115,8 @@ class Hosted:
         self, reference: Reference, wanted: Voicing, grant: Grant, registry: Registry, bench: Workbench
     ) -> tuple[str, str]:
         sample = sampled(reference, with_text=False)
+        if (length_s := len(sample.sound) / RATE) < self.least_s:
+            raise InputError(f"there are {length_s:.1f} s of their speech, and {self.name} needs {self.least_s:.0f} s")
         return kept([sample], reference, bench)[0], f"a voice kept by {self.name}, deleted there on revocation"
 
     def speaker(
@@ -194,6 +213,7 @@ class MiniMax(Hosted):
     address = "https://api.minimax.io"
     usual_model = "speech-2.8-hd"
     seeded = False
+    least_s = 10.0
     tongues = tuple(_MINIMAX.split())
 
     def vendor(self, wanted: Voicing) -> Vendor:
@@ -212,6 +232,7 @@ class _MiniMax:
 
         from voiceclone.saying import Said
 
+        base = language.split("-", maxsplit=1)[0]
         answer = self._asked(
             "/v1/t2a_v2",
             json={
@@ -219,7 +240,7 @@ class _MiniMax:
                 "text": saying.text,
                 "stream": False,
                 "output_format": "hex",
-                "language_boost": Language.get(language.split("-", maxsplit=1)[0]).display_name("en"),
+                "language_boost": _CALLED.get(base) or Language.get(base).display_name("en"),
                 "voice_setting": {"voice_id": voice, "speed": 1.0},
                 "audio_setting": {"sample_rate": 24_000, "format": "flac", "channel": 1},
             },
@@ -247,14 +268,22 @@ class _MiniMax:
         return name
 
     def delete(self, voice: str) -> None:
+        """What `get_voice` lists are voices that have spoken once: one that never did is taken at the answer's word."""
         self._asked("/v1/delete_voice", json={"voice_type": "voice_cloning", "voice_id": voice})
         left = self._asked("/v1/get_voice", json={"voice_type": "voice_cloning"})
         if any(each.get("voice_id") == voice for each in left.get("voice_cloning") or []):
             raise StageFailed(f"minimax still has the voice {voice} after it was asked to delete it.")
 
     def _asked(self, path: str, **what: Any) -> dict[str, Any]:
-        answer = self._service.ask("POST", path, **what).json(self.engine)
-        status: dict[str, Any] = answer.get("base_resp") or {}
+        answer: dict[str, Any] = {}
+        status: dict[str, Any] = {}
+        for number in range(TRIES):
+            if number:
+                self._service.wait(number)
+            answer = self._service.ask("POST", path, **what).json(self.engine)
+            status = answer.get("base_resp") or {}
+            if status.get("status_code") not in (_BUSY if path in _MAKING else _BUSY | _HICCUP):
+                break
         if status.get("status_code") in (1004, 2049):
             raise EngineUnavailable(
                 f"minimax does not let us in: {status.get('status_msg')}.", remedy="Look at its key."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
@@ -76,6 +77,7 @@ def _load(weights: Path, voices: Path, language: str) -> Any:
         from pocket_tts.utils.config import CONFIGS_DIR
     finally:
         torch.set_num_threads(threads)  # importing it leaves all of torch with one
+    logging.getLogger("pocket_tts").setLevel(logging.ERROR)  # its warnings quote what is said
     own = weights / "config.yaml"
     with models.loading(weights.name), tempfile.TemporaryDirectory(prefix="dub-") as folder:
         config = YAML(typ="safe").load((own if own.exists() else CONFIGS_DIR / f"{language}.yaml").read_text("utf-8"))

@@ -52,6 +52,7 @@ def listen(
     with _threads(cores), torch.inference_mode(), warnings.catch_warnings():
         # fewer speakers than asked for is an answer too
         warnings.filterwarnings("ignore", message=r"\s*The detected number of speakers", category=UserWarning)
+        warnings.filterwarnings("ignore", message=r"std\(\): degrees of freedom", category=UserWarning)
         # only scraps of speech, none long enough to have a voice: pyannote.audio averages over nothing
         warnings.filterwarnings("ignore", message="Mean of empty slice", category=RuntimeWarning)
         warnings.filterwarnings("ignore", message="invalid value encountered in", category=RuntimeWarning)

@@ -7,13 +7,17 @@ Gumbel noise was added, which is the same as sampling (Gumbel-max).
 
 from __future__ import annotations
 
+import io
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -36,6 +40,11 @@ CODES_S = 12.5
 
 PROMPT_VERSION = 1
 
+SEEDS = 3
+"""By which a line is drawn before it is given up: a model that draws may miss the end and talk on and on."""
+
+_log = logging.getLogger(__name__)
+
 
 class Qwen3Speaker(CloningEngine[Saying, Said]):
     """Says lines in the voice of one sample."""
@@ -49,7 +58,7 @@ class Qwen3Speaker(CloningEngine[Saying, Said]):
         with resident(("qwen3-tts", str(self._folder), models.digest(self._folder)), partial(load, self._folder)) as it:
             prompt = self._prompt(it, person)
             return accelerator.in_batches(
-                batch, len(batch), lambda part: spoken(it, part, name, prompt), what="speak with qwen3-tts"
+                batch, len(batch), lambda part: ended(it, part, name, prompt), what="speak with qwen3-tts"
             )
 
     def _prompt(self, model: Any, person: str) -> Any:
@@ -72,7 +81,9 @@ def load(folder: Path) -> Any:
     """The model of a folder, on the GPU where there is one. Raises EngineUnavailable where it cannot be loaded."""
     import torch
 
-    with redirect_stdout(sys.stderr):  # it tells of faster kernels where our own answers stand
+    if shutil.which("sox") is None:  # only its 25 Hz codec calls that program; it looks, and complains, when imported
+        sys.modules.setdefault("sox", ModuleType("sox"))
+    with redirect_stdout(io.StringIO()):  # it tells of faster kernels
         from qwen_tts import Qwen3TTSModel
 
     device = accelerator.device()
@@ -92,8 +103,32 @@ def load(folder: Path) -> Any:
     return model
 
 
+def ended(model: Any, batch: Sequence[Saying], language: str, prompt: Any) -> list[Said]:
+    """A batch in one person's voice; a line that does not end is drawn again, by the next seeds.
+
+    One that ends by none of `SEEDS` has no sound: a log tells it, and its record names it as missing.
+    """
+    takes = spoken(model, batch, language, prompt)
+    for number in range(1, SEEDS):
+        if not (endless := _endless(batch, takes)):
+            return takes
+        again = [replace(batch[at], seed=batch[at].seed + number) for at in endless]
+        for at, take in zip(endless, spoken(model, again, language, prompt), strict=True):
+            takes[at] = take
+    for at in _endless(batch, takes):
+        _log.warning("line %s: qwen3-tts talks on and on, by each of %d seeds; it is left out", batch[at].line, SEEDS)
+        takes[at] = Said(np.zeros(0, np.float32), takes[at].rate)
+    return takes
+
+
+def _endless(batch: Sequence[Saying], takes: Sequence[Said]) -> list[int]:
+    """Which takes are as long as their text may be at the most: they were cut off."""
+    most = [most_codes(saying.text) for saying in batch]
+    return [at for at, take in enumerate(takes) if len(take.audio) * CODES_S >= most[at] * take.rate]
+
+
 def spoken(model: Any, batch: Sequence[Saying], language: str, prompt: Any) -> list[Said]:
-    """A batch in one person's voice, each line by its own seed."""
+    """A batch in one person's voice, each line by its own seed, cut off where it talks on and on."""
     caps = [most_codes(saying.text) for saying in batch]
     with drawing(model, [saying.seed for saying in batch]):
         sounds, rate = model.generate_voice_clone(
@@ -105,7 +140,7 @@ def spoken(model: Any, batch: Sequence[Saying], language: str, prompt: Any) -> l
             subtalker_dosample=False,
             temperature=1.0,
             subtalker_temperature=1.0,
-            max_new_tokens=max(caps),
+            max_new_tokens=max(caps) + 1,  # of the last one there is no sound
         )
     step = int(model.model.speech_tokenizer.get_decode_upsample_rate())
     return [

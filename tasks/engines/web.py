@@ -80,7 +80,7 @@ class Service:
         said = ""
         for number in range(TRIES):
             if number:
-                time.sleep(self.pause_s * 2 ** (number - 1) * (1 + random.random() / 2))  # noqa: S311  (jitter)
+                self.wait(number)
             try:
                 answer = self._once(method, path, what)
             except httpx.TimeoutException:
@@ -98,6 +98,10 @@ class Service:
                 if answer.status not in PASSING:
                     raise StageFailed(f"{self.who} {said}.")
         raise StageFailed(f"{self.who} {said}, {TRIES} times.", remedy=f"Look at {self.address}, then run again.")
+
+    def wait(self, number: int) -> None:
+        """Pause before a further try, of which this is the `number`th."""
+        time.sleep(self.pause_s * 2 ** (number - 1) * (1 + random.random() / 2))  # noqa: S311  (jitter)
 
     def _once(self, method: str, path: str, what: dict[str, Any]) -> Answer:
         import httpx

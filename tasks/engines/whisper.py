@@ -10,9 +10,9 @@ Import this module only after `manifests.quiet.settle()`: the libraries read the
 from __future__ import annotations
 
 import contextlib
+import io
 import logging
 import math
-import sys
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -56,7 +56,7 @@ class Recognizer:
     @classmethod
     def load(cls, name: str, folder: Path, device: str, precision: str, threads: int) -> Recognizer:
         """From a folder in CTranslate2's format. Raises EngineUnavailable where it holds no Whisper, or half of one."""
-        with loading(name), warnings.catch_warnings(), contextlib.redirect_stdout(sys.stderr):
+        with loading(name), warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             # audio is handed over as arrays, so whether torchcodec can decode files is of no interest
             warnings.filterwarnings("ignore", message=r"\s*torchcodec is not installed correctly", category=UserWarning)
             logging.getLogger("whisperx").addHandler(logging.NullHandler())  # else it writes to stdout

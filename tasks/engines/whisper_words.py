@@ -55,7 +55,8 @@ def recognize(
     cores: int,
     tell: Callable[[float], None] = lambda share: None,
 ) -> tuple[Word, ...]:
-    """The words in stretches of a mono 16 kHz file as they are written, in order; none of a stretch that has none.
+    """The words in stretches of a mono 16 kHz file as they are written, in order; none of a stretch that has none, or
+    whose sound has no room for the letters that Whisper writes.
 
     Raises EngineUnavailable where a model is not there or cannot be loaded, and InputError where the sound is clearly
     in another language than the one that was told.
@@ -74,6 +75,8 @@ def recognize(
     sounding = voice(levels(speech))
     out: list[Word] = []
     for piece, text, one, places in zip(stretches, texts, said, found, strict=True):
+        if places is None:  # no mouth is that fast: Whisper makes sentences up for scraps of sound
+            continue
         out += anchored(_together(text, piece, one.likelihood, places), piece, sounding)
     return tuple(out)
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,105 +11,15 @@ import pytest
 from manifests.errors import EngineUnavailable, InputError
 from manifests.script import Script, Utterance
 from manifests.spans import Span
-from tasks.engines import argos_packages
+from tasks.engines import argos_packages as on_disk
 from tasks.engines.argos import Argos
 from tasks.engines.protocols import Translated, Translating
 from tasks.engines.resident import release
 from tasks.engines.sentence_split import sentences
 from tasks.translate import translate
+from tiny.argos import PORTUGUESE, SPANISH
 
 pytestmark = pytest.mark.slow
-
-SPANISH = {
-    "The house is big.": "La casa es grande.",
-    "The dog is white.": "El perro es blanco.",
-    "We see the river.": "Vemos el río.",
-    "Water is not dry.": "El agua no está seca.",
-}
-PORTUGUESE = {
-    "La casa es grande.": "A casa é grande.",
-    "El perro es blanco.": "O cão é branco.",
-    "Vemos el río.": "Vemos o rio.",
-    "El agua no está seca.": "A água não está seca.",
-}
-
-
-def packed(pairs: dict[str, str], source: str, target: str, folder: Path) -> Path:
-    """An `.argosmodel` file around a Marian network that has learned these sentences by heart."""
-    import ctranslate2
-    import sentencepiece
-    import torch
-    from transformers import MarianConfig, MarianMTModel, MarianTokenizer
-
-    marian = folder / "marian"
-    marian.mkdir(parents=True)
-    spoken = io.BytesIO()
-    sentencepiece.SentencePieceTrainer.train(
-        sentence_iterator=iter([*pairs, *pairs.values()]),
-        model_writer=spoken,
-        vocab_size=100,
-        hard_vocab_limit=False,
-        minloglevel=2,
-    )
-    for name in ("source.spm", "target.spm"):
-        (marian / name).write_bytes(spoken.getvalue())
-    pieces = sentencepiece.SentencePieceProcessor(model_proto=spoken.getvalue())
-    words = ["</s>", "<unk>", *(pieces.id_to_piece(at) for at in range(3, len(pieces))), "<pad>"]
-    ids = {word: at for at, word in enumerate(words)}
-    (marian / "vocab.json").write_text(json.dumps(ids), encoding="utf-8")
-    (marian / "tokenizer_config.json").write_text(json.dumps({"source_lang": source, "target_lang": target}))
-    pad = ids["<pad>"]
-    torch.manual_seed(0)
-    network = MarianMTModel(
-        MarianConfig(
-            vocab_size=len(words), d_model=64, encoder_layers=1, decoder_layers=1, encoder_attention_heads=4,
-            decoder_attention_heads=4, encoder_ffn_dim=64, decoder_ffn_dim=64, max_position_embeddings=256, dropout=0.0,
-            attention_dropout=0.0, activation_dropout=0.0, pad_token_id=pad, decoder_start_token_id=pad, eos_token_id=0,
-            forced_eos_token_id=None, bos_token_id=None, scale_embedding=True, activation_function="swish",
-        )
-    )  # fmt: skip
-
-    def rows(texts: Any, end: list[int]) -> torch.Tensor:
-        numbers = [[ids.get(piece, 1) for piece in pieces.encode(text, out_type=str)] + end for text in texts]
-        longest = max(map(len, numbers))
-        return torch.tensor([row + [pad] * (longest - len(row)) for row in numbers])
-
-    given, wanted = rows(pairs, []), rows(pairs.values(), [0])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # so small a network gains nothing from more, and loses much where others work
-    labels = wanted.masked_fill(wanted == pad, -100)
-    learner = torch.optim.AdamW(network.parameters(), lr=3e-3)
-    for _ in range(150):
-        loss = network(input_ids=given, attention_mask=(given != pad).long(), labels=labels).loss
-        learner.zero_grad()
-        loss.backward()
-        learner.step()
-        network.model.shared.weight.data[pad].zero_()  # Marian begins with nothing, and so does CTranslate2
-        if loss.item() < 0.02:
-            break
-    torch.set_num_threads(threads)
-    network.generation_config.forced_eos_token_id = None
-    network.save_pretrained(marian)
-    assert isinstance(MarianTokenizer.from_pretrained(marian), MarianTokenizer)
-    converter = ctranslate2.converters.TransformersConverter(str(marian))
-    converter.convert(str(folder / "model"), force=True)
-    file = folder / f"translate-{source}_{target}-1_0.argosmodel"
-    facts = {"package_version": "1.0", "argos_version": "1.0", "from_code": source, "to_code": target}
-    with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr(f"{source}_{target}/metadata.json", json.dumps(facts))
-        archive.writestr(f"{source}_{target}/sentencepiece.model", spoken.getvalue())
-        for path in (folder / "model").iterdir():
-            archive.write(path, f"{source}_{target}/model/{path.name}")
-    return file
-
-
-@pytest.fixture(scope="module")
-def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    folder = tmp_path_factory.mktemp("argos")
-    return {
-        "en_es": packed(SPANISH, "en", "es", folder / "1"),
-        "es_pt": packed(PORTUGUESE, "es", "pt", folder / "2"),
-    }
 
 
 @pytest.fixture
@@ -136,7 +43,7 @@ def ask(*texts: str, to: str = "es", **options: int) -> list[Translated]:
 
 @pytest.mark.filterwarnings("ignore:.*invalid escape sequence")  # stanza's, when it is compiled
 def test_sentences_are_translated_by_what_argostranslate_installs(
-    files: dict[str, Path], models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    argos_packages: dict[str, Path], models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its own installer unpacks where we look, and its own translation of a sentence is ours."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
@@ -147,7 +54,7 @@ def test_sentences_are_translated_by_what_argostranslate_installs(
     from argostranslate.translate import apply_packaged_translation
 
     monkeypatch.setattr(settings, "package_data_dir", models / "argos")
-    package.install_from_path(files["en_es"])
+    package.install_from_path(argos_packages["en_es"])
     assert (models / "argos" / "en_es" / "metadata.json").is_file()
     assert [each.text for each in ask(*SPANISH)] == list(SPANISH.values())
     theirs = package.Package(models / "argos" / "en_es")
@@ -162,9 +69,9 @@ def test_sentences_are_translated_by_what_argostranslate_installs(
         assert best.value == ask(text, hypotheses=1)[0].text
 
 
-def test_a_package_file_that_is_copied_there_is_enough(files: dict[str, Path], models: Path) -> None:
+def test_a_package_file_that_is_copied_there_is_enough(argos_packages: dict[str, Path], models: Path) -> None:
     """It is unpacked once; other translations come from the likeliest on; texts without letters stay as they are."""
-    put(files["en_es"], models)
+    put(argos_packages["en_es"], models)
     first, signs = ask("The house is big. We see the river.", "42 ♪", hypotheses=3)
     assert first.text == "La casa es grande. Vemos el río."
     assert len(first.hypotheses) == 2
@@ -173,9 +80,9 @@ def test_a_package_file_that_is_copied_there_is_enough(files: dict[str, Path], m
     assert not list((models / "argos").glob(".unpacking-*"))
 
 
-def test_two_packages_lead_through_the_language_between(files: dict[str, Path], models: Path) -> None:
+def test_two_packages_lead_through_the_language_between(argos_packages: dict[str, Path], models: Path) -> None:
     """English to Portuguese by way of Spanish; the record names both, and the key knows both weights."""
-    for file in files.values():
+    for file in argos_packages.values():
         put(file, models)
     assert [each.text for each in ask(*SPANISH, to="pt")] == list(PORTUGUESE.values())
     wanted = Translating("en", "pt", "argos")
@@ -187,9 +94,9 @@ def test_two_packages_lead_through_the_language_between(files: dict[str, Path], 
     ]
 
 
-def test_a_lesson_goes_through_the_stage(files: dict[str, Path], models: Path) -> None:
+def test_a_lesson_goes_through_the_stage(argos_packages: dict[str, Path], models: Path) -> None:
     """By its name in the catalogue, line by line."""
-    put(files["en_es"], models)
+    put(argos_packages["en_es"], models)
     utterances = [Utterance(str(n), "A", Span(n, n + 1), text, (), 1.0) for n, text in enumerate(SPANISH)]
     lines = translate(Script("en", tuple(utterances)), Translating("en", "es", "argos")).lines
     assert [line.text for line in lines] == list(SPANISH.values())
@@ -211,15 +118,15 @@ def test_a_missing_pair_names_the_command(models: Path) -> None:
         Argos().check(Translating("en", "en-GB", "argos"))
 
 
-def test_half_a_package_and_another_network_are_named(files: dict[str, Path], models: Path) -> None:
+def test_half_a_package_and_another_network_are_named(argos_packages: dict[str, Path], models: Path) -> None:
     """A copy that broke off, weights that are no translator's, half a weights file: never a traceback."""
-    whole = files["en_es"].read_bytes()
+    whole = argos_packages["en_es"].read_bytes()
     (models / "argos" / "half.argosmodel").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(EngineUnavailable, match=r"half\.argosmodel is no whole package"):
         Argos().check(Translating("en", "es", "argos"))
     (models / "argos" / "half.argosmodel").unlink()
-    put(files["en_es"], models)
-    (package,) = argos_packages.packages()[0]
+    put(argos_packages["en_es"], models)
+    (package,) = on_disk.packages()[0]
     weights = package.folder / "model" / "model.bin"
     good = weights.read_bytes()
     for bad in (good[: len(good) // 2], good.replace(b"TransformerSpec", b"Wav2Vec2BertSp1")):

@@ -6,6 +6,7 @@ The engine is a real speech server on loopback, whose tone is as long as its see
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import threading
 from collections.abc import Generator
@@ -17,17 +18,19 @@ import numpy as np
 import pytest
 import soundfile
 
+from courses import job
 from manifests.errors import EngineUnavailable, InputError
-from manifests.model import Course, Job
+from manifests.model import Job
 from manifests.script import Casting, Line, Lines, Script, Utterance, Voice
 from manifests.spans import RATE, Span, samples
-from manifests.store import Store
 from manifests.timeline import Take
 from tasks import best_take, synthesize
-from tasks.engines.protocols import Voicing
+from tasks.engines.protocols import Hearing, Voicing
 from tasks.speaking import How
 from tasks.stage import Workbench
 from tasks.synthesize import Params
+from tiny.services import Loopback, wav
+from tiny.speech import voice_of
 
 VOICE = Voice("stock", "http", "alloy", reason="no person is named for SPEAKER_00")
 
@@ -61,13 +64,6 @@ def address(seeds: list[int]) -> Generator[str]:
     yield f"http://127.0.0.1:{server.server_address[1]}"
     server.shutdown()
     server.server_close()
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return Workbench(Store(tmp_path / "store"), scratch, cores=1)
 
 
 def said(address: str, bench: Workbench, *, takes: int = 1, refine: dict[str, float] | None = None) -> Take:
@@ -121,6 +117,37 @@ def test_what_an_engine_does_not_obey_is_left_to_the_stretch_and_told(address: s
     assert (take.beyond, take.engine_rate, take.energy) == (("pace", "pitch"), 1.0, 1.0)
 
 
+@pytest.mark.slow
+def test_the_take_whose_words_are_heard_is_kept(bench: Workbench) -> None:
+    """Of four takes of one length one says its text, and a recognizer hears it: only its words tell it from others."""
+    right: list[int] = []
+    asked_for = itertools.count()
+    lock = threading.Lock()
+
+    def answer(_method: str, _path: str, body: bytes) -> tuple[int, str, bytes]:
+        with lock:
+            asked = json.loads(body)
+            good = next(asked_for) == 2
+            right.extend([asked["seed"]] if good else [])
+            words = asked["input"] if good else "yellow monkeys often buy an old umbrella"
+            return 200, "audio/wav", wav(voice_of(bench.scratch, "slt", words)[: 2 * 16_000], 16_000)
+
+    server = Loopback(answer)
+    options = {"address": server.address, "takes": 4}
+    how = How("en", Voicing("en", "http", None, options, hearing=Hearing("en", "pocketsphinx")))
+    utterance = Utterance("1", "SPEAKER_00", Span.of_seconds(1, 3), "dos segundos", (), 0.9)
+    lines = Lines("en", (Line("1", "The water of the sea is warm today."),))
+    casting = Casting("en", {"SPEAKER_00": VOICE})
+    script = Script("es", (utterance,))
+    try:
+        _, made = synthesize.synthesize(lines, script, casting, samples(60), Params(how), bench)
+    finally:
+        server.close()
+    [take] = made.takes
+    assert [take.voice.seed] == right and len(server.asked) == 4
+    assert take.choice is not None and "words wrong" in take.choice and "nobody here" not in take.choice
+
+
 def test_words_that_are_heard_wrong_count_more_than_length() -> None:
     """Words, whatever their case and signs; in Chinese signs, for it writes no spaces."""
     assert best_take.word_errors("Hola, ¿qué tal?", "hola qué tal") == 0.0
@@ -138,27 +165,10 @@ def test_a_number_of_takes_that_cannot_be_is_refused() -> None:
 def test_an_engine_whose_terms_forbid_it_is_refused_for_a_course_that_is_sold(tmp_path: Path, address: str) -> None:
     """Only the operator knows a server's terms, so they must say that selling is allowed."""
 
-    def job(**options: object) -> Job:
+    def sold(**options: object) -> Job:
         engine = {"name": "http", "options": {"address": address, **options}}
-        course = Course.model_validate(
-            {
-                "course": "c",
-                "targets": ["es"],
-                "commercial": True,
-                "engines": {"synthesize": engine},
-                "lessons": [{"media": "one.mp4"}],
-            }
-        )
-        return Job(
-            manifest=tmp_path / "course.yaml",
-            course=course,
-            lesson=course.lessons[0],
-            lesson_id="one",
-            media=tmp_path / "one.mp4",
-            out=tmp_path / "out",
-            language="es",
-        )
+        return job(tmp_path, commercial=True, engines={"synthesize": engine})
 
     with pytest.raises(EngineUnavailable, match="`commercial: true`, and the engine http may not be used for that"):
-        synthesize.STAGE.check(job())
-    synthesize.STAGE.check(job(commercial=True))
+        synthesize.STAGE.check(sold())
+    synthesize.STAGE.check(sold(commercial=True))

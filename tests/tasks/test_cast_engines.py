@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 import soundfile
 
+import courses
 from manifests.errors import ConsentRefused
-from manifests.model import Course, Job
+from manifests.model import Job
 from manifests.script import Casting, Diarization, Line, Lines, Script, Speaker, Turn, Utterance, dump, load
 from manifests.spans import Span
-from manifests.store import Store
 from tasks import clone, synthesize
 from tasks.stage import Workbench
-from voiceclone.application import Application
 from voiceclone.erasure import erase
 from voiceclone.registry import Registry
 
@@ -58,57 +57,10 @@ def address(asked: list[dict[str, Any]]) -> Generator[str]:
     server.server_close()
 
 
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """This machine's registry, in a folder of the test: Amara agreed to speak Spanish in one course."""
-    monkeypatch.setenv("DUB_CONSENT", str(tmp_path / "consent"))
-    monkeypatch.setenv("DUB_KEYS", str(tmp_path / "keys"))
-    made = Registry.default()
-    made.init()
-    agreement = tmp_path / "agreement.pdf"
-    agreement.write_bytes(b"%PDF-1.4 I agree.")
-    made.add(
-        Application(
-            id="amara-2026",
-            person="amara",
-            languages=("es",),
-            purposes=("training_video",),
-            courses=("biology",),
-            document=agreement,
-        )
-    )
-    return made
-
-
 def job(folder: Path, options: dict[str, Any], **more: Any) -> Job:
-    course = Course.model_validate(
-        {
-            "course": "biology",
-            "targets": ["es"],
-            "people": {"amara": {"consent": "amara-2026"}},
-            "speakers": {"single": "amara"},
-            "engines": {"synthesize": {"name": "http", "options": options}},
-            "lessons": [{"media": "one.mp4"}],
-        }
-        | more
-    )
-    return Job(
-        manifest=folder / "course.yaml",
-        course=course,
-        lesson=course.lessons[0],
-        lesson_id="one",
-        media=folder / "one.mp4",
-        out=folder / "out",
-        workspace=folder / ".dub",
-        language="es",
-    )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    scratch = tmp_path / ".dub" / "scratch"
-    scratch.mkdir(parents=True)
-    return Workbench(Store(tmp_path / ".dub" / "store"), scratch, cores=1)
+    """Amara's lesson, spoken by a speech server with these options."""
+    amara = {"people": {"amara": {"consent": "amara-2026"}}, "speakers": {"single": "amara"}}
+    return courses.job(folder, engines={"synthesize": {"name": "http", "options": options}}, **amara, **more)
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from courses import job
 from manifests.errors import ConsentRefused, EngineUnavailable, InputError
-from manifests.model import Course, Job
+from manifests.model import Job
 from manifests.script import Casting, Diarization, Script, Speaker, Voice, dump, load
 from manifests.spans import Span
 from manifests.store import Store
@@ -24,7 +24,6 @@ from tasks.identity import identify
 from tasks.stage import Workbench
 from tasks.stock_voices import spread_pitches, stock_voices
 from tasks.voice_terms import VoiceTerms, unspoken
-from voiceclone.application import Application
 from voiceclone.registry import Registry
 
 AMARA = {"amara": {"consent": "amara-2026"}}
@@ -35,28 +34,6 @@ TOO_LITTLE = "consent granted, but the lesson holds 0.0 s of their speech alone,
 def unheard(person: str, labels: frozenset[str]) -> Voice:
     """Learns nobody's voice: there is nothing to hear."""
     raise InputError("there is nothing to hear")
-
-
-@pytest.fixture
-def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
-    """This machine's registry, in a folder of the test: Amara agreed to speak Spanish in one course."""
-    monkeypatch.setenv("DUB_CONSENT", str(tmp_path / "consent"))
-    monkeypatch.setenv("DUB_KEYS", str(tmp_path / "keys"))
-    made = Registry.default()
-    made.init()
-    agreement = tmp_path / "agreement.pdf"
-    agreement.write_bytes(b"%PDF-1.4 I agree.")
-    made.add(
-        Application(
-            id="amara-2026",
-            person="amara",
-            languages=("es",),
-            purposes=("training_video",),
-            courses=("biology",),
-            document=agreement,
-        )
-    )
-    return made
 
 
 def wanted(language: str = "es", *, require: bool = False, **people: str) -> VoiceTerms:
@@ -85,23 +62,6 @@ def silence(span: Span) -> NDArray[np.float32]:
 def lesson(*pitches: float | None) -> Diarization:
     speakers = tuple(Speaker(f"SPEAKER_{number:02}", hz, 10.0) for number, hz in enumerate(pitches))
     return Diarization(speakers, (), ())
-
-
-def job(tmp_path: Path, language: str = "es", **course: Any) -> Job:
-    """One target of a manifest with these keys; `lesson` holds further keys of its one lesson."""
-    entry = {"media": "media/one.mp4"} | course.pop("lesson", {})
-    made = Course.model_validate(
-        {"course": "biology", "source_language": "en", "targets": [language], "lessons": [entry]} | course
-    )
-    return Job(
-        manifest=tmp_path / "course.yaml",
-        course=made,
-        lesson=made.lessons[0],
-        lesson_id="one",
-        media=tmp_path / "media" / "one.mp4",
-        out=tmp_path / "out",
-        language=language,
-    )
 
 
 def casting_of(target: Job, tmp_path: Path, *pitches: float | None) -> Casting:

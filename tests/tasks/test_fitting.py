@@ -25,12 +25,6 @@ SHORT = "Las plantas del jardín necesitan mucha agua y mucha luz cada día para
 SHORTEST = "Las plantas necesitan agua y luz."
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    (tmp_path / "scratch").mkdir()
-    return Workbench(Store(tmp_path / "store"), tmp_path / "scratch", cores=2)
-
-
 def line(name: str, text: str = FULL, *shorter: str) -> Line:
     renderings = tuple(Rendering(each, ("something",), 0.2 * (at + 1)) for at, each in enumerate(shorter))
     return Line(name, text, checks=("unknown word: x",), renderings=renderings)

@@ -62,18 +62,6 @@ def registry(tmp_path: Path, time: Time) -> Registry:
 
 
 @pytest.fixture
-def grant(registry: Registry) -> Grant:
-    return registry.grant(
-        consent="amara-2026",
-        person="amara",
-        language="es",
-        course="biology",
-        purpose="training_video",
-        commercial=False,
-    )
-
-
-@pytest.fixture
 def bench(tmp_path: Path) -> Workbench:
     """With a take of each text in the store, so that nothing has to be trained."""
     store = Store(tmp_path / "store")

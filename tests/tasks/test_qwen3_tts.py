@@ -6,7 +6,9 @@ Random weights say nothing that can be understood, so what is asked is shape, de
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,18 @@ import pytest
 
 from manifests.errors import ConsentRefused, EngineUnavailable, InputError
 from manifests.script import Voice
-from manifests.store import Store
-from tasks.engines import catalogue, learned, resident
-from tasks.engines.protocols import Voicing
+from tasks.engines import catalogue, learned, qwen3_speaker, resident
+from tasks.engines.learned import Sample
+from tasks.engines.protocols import Hearing, Voicing
 from tasks.engines.qwen3_speaker import Qwen3Speaker, load, most_codes
+from tasks.engines.qwen3_tts import Qwen3Tts
 from tasks.reference import Reference
 from tasks.stage import Workbench
+from tiny import qwen3
+from tiny.speech import voice_of
 from voiceclone.application import Application
 from voiceclone.cloner.training import Clip
+from voiceclone.engine import CloningEngine
 from voiceclone.erasure import erase
 from voiceclone.grant import Grant
 from voiceclone.registry import Registry
@@ -31,183 +37,11 @@ from voiceclone.saying import Said, Saying
 pytestmark = pytest.mark.filterwarnings("ignore")  # of the libraries: transformers, librosa, torch
 
 NAME = "tiny-qwen3"
-SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tts_pad>", "<tts_bos>", "<tts_eos>"]
-
-
-def tiny(folder: Path, *, real: bool = False) -> Path:
-    """A Qwen3-TTS folder of some hundred kilobytes, of the library's own classes; `real`: of the 0.6B model's sizes."""
-    import torch
-    from qwen_tts.core.models import Qwen3TTSConfig, Qwen3TTSForConditionalGeneration
-    from qwen_tts.core.models.processing_qwen3_tts import Qwen3TTSProcessor
-    from qwen_tts.core.tokenizer_12hz.configuration_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Config
-    from qwen_tts.core.tokenizer_12hz.modeling_qwen3_tts_tokenizer_v2 import Qwen3TTSTokenizerV2Model
-    from transformers import EncodecFeatureExtractor, Qwen2Tokenizer
-
-    torch.manual_seed(0)
-    folder.mkdir(parents=True)
-    vocabulary = folder / "vocab.json"
-    letters = [chr(byte) for byte in [*range(33, 127), *range(161, 173), *range(174, 256)]] + [
-        chr(256 + extra) for extra in range(68)
-    ]
-    vocabulary.write_text(json.dumps({letter: number for number, letter in enumerate(letters)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    tokenizer = Qwen2Tokenizer(str(vocabulary), str(folder / "merges.txt"), pad_token=SPECIAL[0])
-    tokenizer.add_special_tokens({"additional_special_tokens": SPECIAL[1:]})
-    Qwen3TTSProcessor(tokenizer).save_pretrained(folder)
-    ids: list[int] = tokenizer.convert_tokens_to_ids(SPECIAL)
-    groups, books, languages = 16 if real else 4, 2048 if real else 32, ("english", "spanish", "french")
-    shape = {"num_hidden_layers": 1, "num_attention_heads": 2, "num_key_value_heads": 2, "hidden_size": 32}
-    heads, inner, sections = 16, 64, [4, 2, 2]
-    if real:
-        shape = {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 1024}
-        heads, inner, sections = 128, 3072, [24, 20, 20]
-    vocabulary_size = books + 1024  # the last 1024 are no sounds
-    talker = {
-        **shape,
-        "vocab_size": vocabulary_size,
-        "intermediate_size": inner,
-        "head_dim": heads,
-        "text_hidden_size": 2048 if real else 32,
-        "text_vocab_size": 151_936 if real else len(tokenizer),
-        "num_code_groups": groups,
-        "rope_scaling": {"rope_type": "default", "mrope_section": sections, "interleaved": True},
-        "code_predictor_config": {
-            **shape,
-            "num_hidden_layers": 5 if real else 1,
-            "vocab_size": books,
-            "intermediate_size": inner,
-            "head_dim": heads,
-            "num_code_groups": groups,
-        },
-        "codec_eos_token_id": books,
-        "codec_think_id": books + 1,
-        "codec_nothink_id": books + 2,
-        "codec_think_bos_id": books + 3,
-        "codec_think_eos_id": books + 4,
-        "codec_pad_id": books + 5,
-        "codec_bos_id": books + 6,
-        "spk_id": {},
-        "spk_is_dialect": {},
-        "codec_language_id": {name: books + 7 + at for at, name in enumerate(languages)},
-    }
-    speaker = {
-        "enc_dim": 32,
-        "enc_channels": [16, 16, 16, 16, 48],
-        "enc_attention_channels": 8,
-        "enc_res2net_scale": 2,
-        "enc_se_channels": 8,
-    }
-    if real:
-        speaker = {"enc_dim": 1024}
-    config = Qwen3TTSConfig(
-        talker_config=talker,
-        speaker_encoder_config=speaker,
-        tokenizer_type="qwen3_tts_tokenizer_12hz",
-        tts_model_size="tiny",
-        tts_model_type="base",
-        im_start_token_id=ids[1],
-        im_end_token_id=ids[2],
-        tts_pad_token_id=ids[3],
-        tts_bos_token_id=ids[4],
-        tts_eos_token_id=ids[5],
-    )
-    Qwen3TTSForConditionalGeneration(config).save_pretrained(folder)
-    written = json.loads((folder / "config.json").read_text())
-    (folder / "config.json").write_text(json.dumps(written | {"speaker_encoder_config": speaker}))
-    (folder / "generation_config.json").write_text(json.dumps({"temperature": 0.9, "top_k": 20}))
-    whole = {"num_quantizers": 32, "codebook_size": books, "frame_rate": 12.5, "sampling_rate": 24_000}
-    codec = Qwen3TTSTokenizerV2Config(
-        encoder_config=whole
-        if real
-        else {
-            "hidden_size": 32,
-            "num_filters": 4,
-            "num_hidden_layers": 1,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "intermediate_size": 32,
-            "codebook_size": books,
-            "codebook_dim": 16,
-            "vector_quantization_hidden_dimension": 16,
-            "num_quantizers": groups,
-            "num_semantic_quantizers": 1,
-            "upsample_groups": 32,
-            "upsampling_ratios": [8, 6, 5, 4],
-            "sampling_rate": 24_000,
-            "frame_rate": 12.5,
-        },
-        decoder_config={"codebook_dim": 512, "head_dim": 64}
-        if real
-        else {
-            "codebook_size": books,
-            "codebook_dim": 16,
-            "hidden_size": 32,
-            "latent_dim": 16,
-            "num_attention_heads": 2,
-            "num_key_value_heads": 2,
-            "head_dim": 16,
-            "intermediate_size": 32,
-            "num_hidden_layers": 1,
-            "num_quantizers": groups,
-            "decoder_dim": 64,
-        },
-        encoder_valid_num_quantizers=groups,
-    )
-    sound = Qwen3TTSTokenizerV2Model(codec)
-    with torch.no_grad():
-        for weight in (*sound.parameters(), *sound.buffers()):
-            if weight.is_floating_point() and not weight.any():
-                weight.normal_(0, 0.3)  # codebooks start as nothing, and nothing would be heard
-    sound.save_pretrained(folder / "speech_tokenizer")
-    EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000).save_pretrained(folder / "speech_tokenizer")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tiny(tmp_path_factory.mktemp("models") / NAME)
 
 
 @pytest.fixture(autouse=True)
-def models_folder(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DUB_MODELS", str(weights.parent))
-
-
-@pytest.fixture
-def registry(tmp_path: Path) -> Registry:
-    registry = Registry(tmp_path / "consent", tmp_path / "keys")
-    registry.init()
-    (tmp_path / "agreement.pdf").write_bytes(b"agreed")
-    registry.add(
-        Application(
-            id="amara-2026",
-            person="amara",
-            languages=("es",),
-            purposes=("training_video",),
-            courses=("biology",),
-            document=tmp_path / "agreement.pdf",
-        )
-    )
-    return registry
-
-
-@pytest.fixture
-def grant(registry: Registry) -> Grant:
-    return registry.grant(
-        consent="amara-2026",
-        person="amara",
-        language="es",
-        course="biology",
-        purpose="training_video",
-        commercial=False,
-    )
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return Workbench(Store(tmp_path / "store"), scratch, cores=1)
+def models_folder(qwen3_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DUB_MODELS", str(qwen3_models))
 
 
 def known(text: str = "What she says there.") -> Reference:
@@ -263,11 +97,125 @@ def test_without_a_recognizer_of_the_language_the_voice_alone_is_used_and_the_re
     assert use == "x-vector: there is no utterance of 3 to 15 s whose text is known"
 
 
-def test_nothing_is_said_around_the_grant(registry: Registry, bench: Workbench, weights: Path) -> None:
+@pytest.fixture(scope="module")
+def wavering(made_once: Any) -> Path:
+    """A model that sometimes misses the end."""
+    return made_once("qwen3-wavering", lambda folder: qwen3.make(folder, ends="sometimes"))
+
+
+@pytest.mark.slow
+def test_a_take_that_does_not_end_is_drawn_again(
+    wavering: Path, registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the next seed, alone: the others of its batch stay as they are, and nobody hears a take that was cut off."""
+    sayings = [Saying("Sí.", seed=seed, line=str(seed)) for seed in range(16)]
+    drawn = said_by(wavering, sayings, registry, bench, monkeypatch, seeds=1)
+    cut = [take.silent for take in drawn]
+    assert True in cut and False in cut
+    takes = said_by(wavering, sayings, registry, bench, monkeypatch, seeds=2)
+    for at, saying in enumerate(sayings[:-1]):
+        expected = drawn[at + 1] if cut[at] else drawn[at]
+        assert len(takes[at].audio) == len(expected.audio), saying
+        np.testing.assert_allclose(takes[at].audio, expected.audio, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_a_line_that_never_ends_is_left_out_and_told(
+    made_once: Any,
+    registry: Registry,
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Its number, and by how many seeds; its record names it as missing then, for it has no sound."""
+    endless = made_once("qwen3-endless", lambda folder: qwen3.make(folder, ends="never"))
+    [take] = said_by(endless, [Saying("Sí.", line="7")], registry, bench, monkeypatch, seeds=3)
+    assert take.silent and not len(take.audio)
+    assert "line 7: qwen3-tts talks on and on, by each of 3 seeds; it is left out" in caplog.text
+
+
+def said_by(
+    folder: Path,
+    sayings: list[Saying],
+    registry: Registry,
+    bench: Workbench,
+    monkeypatch: pytest.MonkeyPatch,
+    seeds: int,
+) -> list[Said]:
+    """Lines in Amara's voice by another model, drawn by so many seeds at the most."""
+    monkeypatch.setattr(qwen3_speaker, "SEEDS", seeds)
+    grant = registry.grant(
+        consent="amara-2026",
+        person="amara",
+        language="es",
+        course="biology",
+        purpose="training_video",
+        commercial=False,
+    )
+    [voice] = learned.kept([learned.sampled(known(), with_text=False)], known(), bench)
+    speaker = Qwen3Speaker(registry, bench, voice, folder, batch=len(sayings))
+    return list(speaker.synthesize(grant, sayings, person="amara", language="es"))
+
+
+class Clear(CloningEngine[Saying, Said]):
+    """In place of the network, whose words nobody could understand: flite, or a mumble, by the kind of the sample."""
+
+    def __init__(self, registry: Registry, bench: Workbench, voice: str, clear_with_text: bool) -> None:
+        super().__init__(registry)
+        sample = Sample.load(bench.store.get(voice))
+        self._clear, self._folder = bool(sample.text) == clear_with_text, bench.scratch
+
+    def _synthesize(self, person: str, language: str, batch: Sequence[Saying]) -> Sequence[Said]:
+        return [self._said(saying.text) for saying in batch]
+
+    def _said(self, text: str) -> Said:
+        words = text if self._clear else "mumble bumble humble rumble"
+        sound = voice_of(self._folder, "slt", words)
+        return Said(sound, 16_000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("clear_with_text", "mode"), [(True, "in-context"), (False, "x-vector")])
+def test_the_mode_that_is_understood_better_is_taken(
+    registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch, clear_with_text: bool, mode: str
+) -> None:
+    """Both modes say a sentence and a recognizer hears them; how much of it was heard wrong is why."""
+    registry.add(
+        Application(
+            id="amara-english",
+            person="amara",
+            languages=("en",),
+            purposes=("training_video",),
+            courses=("biology",),
+            document=next((registry.root / "amara-2026").glob("*.pdf")),
+        )
+    )
+    grant = registry.grant(
+        consent="amara-english",
+        person="amara",
+        language="en",
+        course="biology",
+        purpose="training_video",
+        commercial=False,
+    )
+    engine = Qwen3Tts()
+    monkeypatch.setattr(
+        Qwen3Tts,
+        "speaker",
+        lambda _, voice, _wanted, registry, bench: Clear(registry, bench, voice.name, clear_with_text),
+    )
+    hears = Voicing("en", "qwen3-tts", NAME, hearing=Hearing("en", "pocketsphinx"))
+    name, use = engine.learn(known(), hears, grant, registry, bench)
+    assert bool(Sample.load(bench.store.get(name)).text) == (mode == "in-context")
+    assert (found := re.fullmatch(rf"{mode}: of a trial sentence (\d+)% .*, (\d+)% in the other mode", use))
+    assert int(found[1]) < 50 < int(found[2])
+
+
+def test_nothing_is_said_around_the_grant(registry: Registry, bench: Workbench, qwen3_models: Path) -> None:
     """Not with a voice in the store either."""
     [voice] = learned.kept([learned.sampled(known(), with_text=False)], known(), bench)
     with pytest.raises(ConsentRefused, match="without a grant"):
-        Qwen3Speaker(registry, bench, voice, weights)._synthesize("amara", "es", [Saying("Hola.")])
+        Qwen3Speaker(registry, bench, voice, qwen3_models / NAME)._synthesize("amara", "es", [Saying("Hola.")])
 
 
 def test_a_language_or_a_folder_that_is_not_there_is_told_with_what_to_type() -> None:
@@ -309,11 +257,11 @@ def _for_design(folder: Path) -> None:
     ],
 )
 def test_weights_that_are_cut_off_or_another_networks_are_told(
-    weights: Path, tmp_path: Path, spoil: Any, told: str
+    qwen3_models: Path, tmp_path: Path, spoil: Any, told: str
 ) -> None:
     """Never a traceback of the library's."""
     folder = tmp_path / NAME
-    shutil.copytree(weights, folder)
+    shutil.copytree(qwen3_models / NAME, folder)
     spoil(folder)
     with pytest.raises(EngineUnavailable, match=told):
         load(folder)

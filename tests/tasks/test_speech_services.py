@@ -6,11 +6,9 @@ from __future__ import annotations
 import base64
 import io
 import json
-import threading
 import time
 from collections.abc import Callable, Generator
 from datetime import date
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -21,66 +19,18 @@ import soundfile
 from flows.revoking import _elsewhere as deleted_elsewhere
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable, InputError, StageFailed
 from manifests.script import Speaker, Voice
-from manifests.store import Store
 from tasks.engines import catalogue, learned
 from tasks.engines.protocols import Voicing
 from tasks.engines.speech_server import outsider
 from tasks.reference import Reference
 from tasks.stage import Workbench
+from tiny.services import VENDORS, Answer, Loopback, wav
 from voiceclone import remote_voices
 from voiceclone.application import Application
 from voiceclone.cloner.training import Clip
 from voiceclone.grant import Grant
 from voiceclone.registry import Registry
 from voiceclone.saying import Said, Saying
-
-TONE = (0.3 * np.sin(np.arange(24_000) * 2 * np.pi * 220 / 24_000)).astype(np.float32)
-
-
-def wav(samples: np.ndarray = TONE, rate: int = 24_000) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate, format="WAV", subtype="PCM_16")
-    return buffer.getvalue()
-
-
-Answer = tuple[int, str, bytes]
-
-
-class Loopback:
-    """A server whose answers are a function of what is asked; it remembers every question."""
-
-    def __init__(self, answer: Callable[[str, str, bytes], Answer]) -> None:
-        self.asked: list[tuple[str, str, bytes]] = []
-        self.headers: list[dict[str, str]] = []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _handle(self) -> None:
-                body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                outer.asked.append((self.command, self.path, body))
-                outer.headers.append({name.lower(): value for name, value in self.headers.items()})
-                status, kind, said = answer(self.command, self.path, body)
-                try:
-                    self.send_response(status)
-                    self.send_header("content-type", kind)
-                    self.send_header("content-length", str(len(said)))
-                    self.end_headers()
-                    self.wfile.write(said)
-                except OSError:
-                    pass  # whoever asked did not wait
-
-            do_GET = do_POST = do_DELETE = _handle
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.address = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
 
 
 @pytest.fixture
@@ -97,13 +47,6 @@ def serve() -> Generator[Callable[[Callable[[str, str, bytes], Answer]], Loopbac
 
 
 Serve = Callable[[Callable[[str, str, bytes], Answer]], Loopback]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return Workbench(Store(tmp_path / "store"), scratch, cores=1)
 
 
 @pytest.fixture
@@ -140,10 +83,10 @@ def granted(registry: Registry, person: str = "amara", third_party: str | None =
     )
 
 
-def known(person: str = "amara") -> Reference:
-    """Five seconds of somebody, and their text."""
+def known(person: str = "amara", length_s: int = 12) -> Reference:
+    """Some seconds of somebody, and their text."""
     rng = np.random.default_rng(1)
-    clip = Clip(rng.normal(0, 0.1, 5 * 24_000).astype(np.float32), 24_000, "What she says there.")
+    clip = Clip(rng.normal(0, 0.1, length_s * 24_000).astype(np.float32), 24_000, "What she says there.")
     return Reference(person, "en", lambda: [clip], lambda: np.ones(256, np.float32) / 16)
 
 
@@ -191,7 +134,7 @@ def test_a_sample_goes_inline_and_the_words_of_the_line_too(
     head, _, sample = asked["ref_audio"].partition(",")
     assert head == "data:audio/wav;base64"
     sound, rate = soundfile.read(io.BytesIO(base64.b64decode(sample)))
-    assert (rate, len(sound), asked["ref_text"]) == (24_000, 5 * 24_000, "What she says there.")
+    assert (rate, len(sound), asked["ref_text"]) == (24_000, 12 * 24_000, "What she says there.")
 
 
 def test_the_openai_dialect_has_voices_of_its_own_and_takes_nobodys(
@@ -334,71 +277,6 @@ def test_a_server_elsewhere_is_a_third_party() -> None:
 # Vendors.
 
 
-class Eleven:
-    """Voices and speech as ElevenLabs documents them."""
-
-    def __init__(self) -> None:
-        self.voices: set[str] = set()
-
-    def __call__(self, method: str, path: str, body: bytes) -> Answer:
-        if path == "/v1/voices/add":
-            self.voices.add("v1")
-            return 200, "application/json", b'{"voice_id": "v1", "requires_verification": false}'
-        if path.startswith("/v1/text-to-speech/v1?output_format=pcm_24000") and "v1" in self.voices:
-            assert json.loads(body)["model_id"] == "eleven_multilingual_v2"
-            return 200, "audio/pcm", (TONE * 32767).astype("<i2").tobytes()
-        if path == "/v1/voices/v1" and "v1" in self.voices:
-            if method == "DELETE":
-                self.voices.remove("v1")
-            return 200, "application/json", b'{"status": "ok"}'
-        return 404, "application/json", b'{"detail": {"status": "voice_not_found"}}'
-
-
-class Mini:
-    """The same as MiniMax documents them."""
-
-    def __init__(self) -> None:
-        self.voices: list[str] = []
-        self.files: list[int] = []
-
-    def __call__(self, method: str, path: str, body: bytes) -> Answer:
-        fine: dict[str, Any] = {"base_resp": {"status_code": 0, "status_msg": "success"}}
-        if path == "/v1/files/upload":
-            assert b"voice_clone" in body
-            self.files.append(11)
-            return self._said(fine | {"file": {"file_id": 11}})
-        asked = json.loads(body)
-        match path:
-            case "/v1/voice_clone":
-                assert asked["file_id"] in self.files
-                self.voices.append(asked["voice_id"])
-            case "/v1/files/delete":
-                self.files.remove(asked["file_id"])
-            case "/v1/t2a_v2":
-                if asked["voice_setting"]["voice_id"] not in self.voices:
-                    return self._said({"base_resp": {"status_code": 2013, "status_msg": "voice id not exist"}})
-                buffer = io.BytesIO()
-                soundfile.write(buffer, TONE, 24_000, format="FLAC")
-                fine["data"] = {"audio": buffer.getvalue().hex(), "status": 2}
-            case "/v1/delete_voice":
-                self.voices.remove(asked["voice_id"])
-            case "/v1/get_voice":
-                fine["voice_cloning"] = [{"voice_id": name} for name in self.voices]
-            case _:
-                return 404, "text/plain", b"?"
-        return self._said(fine)
-
-    @staticmethod
-    def _said(value: dict[str, Any]) -> Answer:
-        return 200, "application/json", json.dumps(value).encode()
-
-
-VENDORS: dict[str, tuple[type[Any], str]] = {
-    "elevenlabs": (Eleven, "ELEVENLABS_API_KEY"),
-    "minimax": (Mini, "MINIMAX_API_KEY"),
-}
-
-
 @pytest.mark.parametrize("vendor", VENDORS)
 def test_a_vendor_speaks_keeps_the_voice_and_deletes_it_on_revocation(
     serve: Serve, registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch, vendor: str
@@ -422,6 +300,40 @@ def test_a_vendor_speaks_keeps_the_voice_and_deletes_it_on_revocation(
     monkeypatch.setenv(key, "secret")
     assert deleted_elsewhere(registry, "amara") == []
     assert (len(service.voices), remote_voices.standing(registry.root)) == (0, ())
+
+
+def test_minimax_says_that_it_is_busy_with_status_200_and_is_asked_again(
+    serve: Serve, registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too many questions a minute pass; a hiccup while a voice is made does not, for it may be there."""
+    monkeypatch.setenv("MINIMAX_API_KEY", "secret")
+    service, busy = VENDORS["minimax"][0](), [1002, 1013, 0]
+
+    def answer(method: str, path: str, body: bytes) -> Answer:
+        code = busy.pop(0) if path == "/v1/t2a_v2" and busy else 0
+        if path == "/v1/voice_clone" and not busy:
+            code = 1013
+        if code:
+            return 200, "application/json", json.dumps({"base_resp": {"status_code": code}}).encode()
+        return service(method, path, body)
+
+    server = serve(answer)
+    wanted = Voicing("es", "minimax", None, {"address": server.address, "pause": 0.01, "at_once": 1})
+    grant = granted(registry, third_party="minimax")
+    voice = learn(wanted, grant, registry, bench)
+    assert [said.rate for said in spoken(wanted, grant, registry, bench, "Uno.", voice=voice)] == [24_000]
+    assert [path for _, path, _ in server.asked].count("/v1/t2a_v2") == 3
+    assert deleted_elsewhere(registry, "amara") == []
+    with pytest.raises(StageFailed, match="minimax refused /v1/voice_clone: 1013"):
+        spoken(wanted, grant, registry, bench, "Uno.", voice=voice)
+
+
+def test_minimax_wants_ten_seconds_of_a_person(registry: Registry, bench: Workbench) -> None:
+    """It is told before anything is sent."""
+    wanted, grant = Voicing("es", "minimax"), granted(registry, third_party="minimax")
+    engine = catalogue.synthesizer("minimax")
+    with pytest.raises(InputError, match=r"there are 5\.0 s of their speech, and minimax needs 10 s"):
+        engine.learn(known(length_s=5), wanted, grant, registry, bench)
 
 
 @pytest.mark.parametrize("vendor", VENDORS)

@@ -35,13 +35,6 @@ VOICE = Voice("stock", "espeak-ng", "es+m3", reason="no person is named for SPEA
 CASTING = Casting("es", {"SPEAKER_00": VOICE, "SPEAKER_01": Voice("stock", "espeak-ng", "es+f2")})
 
 
-@pytest.fixture
-def bench(tmp_path: Path) -> Workbench:
-    scratch = tmp_path / "scratch"
-    scratch.mkdir()
-    return Workbench(Store(tmp_path / "store"), scratch, cores=2)
-
-
 def scripted(*texts: str, every: float = 3.0) -> tuple[Script, Lines]:
     """Utterances of 2.5 s, or more, every 3 s, or more, by one speaker, and their lines."""
     names = [str(number) for number in range(1, len(texts) + 1)]

@@ -118,6 +118,13 @@ def test_a_gpu_too_small_for_one_part_is_the_operators_to_mend(talk: Talk, monke
         heard(talk, replace(ENGLISH, options={"language": "en"}))
 
 
+def test_nothing_is_made_up_for_a_scrap_of_sound(talk: Talk) -> None:
+    """Whisper writes a sentence for a tenth of a second, too; nobody can have said it in that time."""
+    start = talk.words[0][1][0]
+    scrap = (Span.of_seconds(start, start + 0.1),)
+    assert WhisperX().recognize(talk.path, scrap, ENGLISH, cores=1, tell=lambda share: None) == ()
+
+
 def test_utterances_read_as_whisper_wrote_them(talk: Talk) -> None:
     """Through the stage: its sentences, one an utterance, within 50 ms of the voice."""
     script = transcribe(talk.path, talk.diarization, ENGLISH, cores=2)

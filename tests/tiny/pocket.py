@@ -1,0 +1,58 @@
+"""pocket-tts with random weights: Spanish, with a voice for each name that the engine casts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+
+def make(folder: Path) -> Path:
+    """A folder of models with Spanish ones of some hundred kilobytes, of the library's own classes."""
+    import safetensors.torch
+    import torch
+    import yaml
+    from pocket_tts import TTSModel
+    from pocket_tts.models.model_state import export_model_state
+    from pocket_tts.utils.config import CONFIGS_DIR
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    from tasks.engines.pocket import HIGH, LOW
+
+    torch.manual_seed(0)
+    weights = folder / "pocket-tts-spanish"
+    voices = folder / "pocket-tts-spanish-voices" / "languages" / "spanish"
+    (weights / "languages" / "spanish").mkdir(parents=True)
+    (voices / "embeddings").mkdir(parents=True)
+    letters = {letter: number for number, letter in enumerate("▁abcdefghijklmnopqrstuvwxyzáéíóúñ.,ABCDEFGHIJKLMNO?")}
+    tokenizer = Tokenizer(models.BPE(vocab=letters | {"<unk>": len(letters)}, merges=[], unk_token="<unk>"))  # noqa: S106
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()  # pyright: ignore[reportAttributeAccessIssue]
+    tokenizer.save(str(voices / "tokenizer.json"))
+    config: dict[str, Any] = yaml.safe_load((CONFIGS_DIR / "spanish.yaml").read_text("utf-8"))
+    config |= {"weights_path": None, "weights_path_without_voice_cloning": None}
+    lm, mimi = config["flow_lm"], config["mimi"]
+    lm["flow"] |= {"depth": 1, "dim": 16}
+    lm["transformer"] |= {"d_model": 32, "num_heads": 2, "num_layers": 1, "hidden_scale": 2}
+    lm["lookup_table"] |= {"dim": 32, "n_bins": len(letters) + 1, "tokenizer_path": str(voices / "tokenizer.json")}
+    mimi |= {"inner_dim": 8, "outer_dim": 32}
+    mimi["seanet"] |= {"dimension": 32, "n_filters": 4}
+    mimi["transformer"] |= {
+        "d_model": 32,
+        "num_heads": 2,
+        "num_layers": 1,
+        "dim_feedforward": 32,
+        "input_dimension": 32,
+        "output_dimensions": [32],
+    }
+    mimi["quantizer"] |= {"dimension": 8, "output_dimension": 32}
+    (weights / "config.yaml").write_text(yaml.safe_dump(config))
+    model = TTSModel.load_model(config=weights / "config.yaml")
+    with torch.no_grad():
+        for weight in model.state_dict().values():
+            if weight.is_floating_point() and not weight.isfinite().all():
+                weight.normal_(0, 0.1)
+        model.flow_lm.speaker_proj_weight.normal_(0, 0.1)
+    safetensors.torch.save_file(model.state_dict(), str(weights / "languages" / "spanish" / "model.safetensors"))
+    state = model.get_state_for_audio_prompt(torch.randn(1, 24_000) / 10)
+    for name in (*LOW, *HIGH):
+        export_model_state(state, voices / "embeddings" / f"{name}.safetensors")
+    return folder

@@ -6,7 +6,7 @@ and out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -66,6 +66,8 @@ class Utterance:
     words: tuple[Word, ...]
     confidence: float
     flags: tuple[str, ...] = ()
+    earlier: tuple[Span, ...] = ()
+    """Where the same sound was in earlier cuts of the lesson, the latest last: its words are as they were there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,8 @@ class Script:
     utterances: tuple[Utterance, ...]
     unrecognized: tuple[Span, ...] = ()
     """Speech in which no word was recognized: it is left as it was, and the record says so."""
+    pitch_hz: dict[str, float] = field(default_factory=dict[str, float])
+    """Of speakers whom an earlier cut had: what was measured there, so that their voices stay as they were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +155,21 @@ def _adapter(kind: type[Any]) -> TypeAdapter[Any]:
 
 def load(kind: type[T], path: Path) -> T:
     """Read a dataclass that `dump` wrote."""
-    value: T = _adapter(kind).validate_json(path.read_bytes())
+    return parsed(kind, path.read_bytes())
+
+
+def parsed(kind: type[T], data: bytes) -> T:
+    """The dataclass that `written` made these bytes of."""
+    value: T = _adapter(kind).validate_json(data)
     return value
 
 
 def dump(value: object, path: Path) -> Path:
     """Write a dataclass as JSON; the same value gives the same bytes."""
-    path.write_bytes(_adapter(type(value)).dump_json(value, indent=1))
+    path.write_bytes(written(value))
     return path
+
+
+def written(value: object) -> bytes:
+    """A dataclass as JSON."""
+    return _adapter(type(value)).dump_json(value, indent=1)

@@ -3,6 +3,9 @@
 A script that is recognized again has other numbers, other times and other words. A line stays with the utterance that
 says the same, or most of the same at the same time; lines of utterances that became one are joined, the line of one
 that became several is divided. What belongs nowhere any more is told, and kept.
+
+In a lesson that was edited again a line stays with its sound, wherever that is now (`Utterance.earlier`); where nothing
+is known of the sound, times of another cut say nothing.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 from manifests.human_lines import HumanLine
 from manifests.memory import plain
 from manifests.script import Script, Utterance
+from manifests.spans import Span
 from tasks.cutting import cut
 
 SAME = 0.85
@@ -62,20 +66,26 @@ def bound(lines: Sequence[HumanLine], script: Script) -> Bound:
 
 def _pairs(lines: Sequence[HumanLine], utterances: Sequence[Utterance]) -> Iterator[tuple[float, int, Utterance, str]]:
     """Lines and utterances that may belong together: how surely, the line, the utterance, what is to be said of it."""
+    recut = any(utterance.earlier for utterance in utterances)
     by_text: dict[str, list[Utterance]] = {}
     for utterance in utterances:
         by_text.setdefault(plain(utterance.text), []).append(utterance)
     for at, line in enumerate(lines):
         for utterance in by_text.get(plain(line.source), []):
-            apart = abs(utterance.span.start_s - line.start)
+            apart = min(abs(span.start_s - line.start) for span in _times(utterance))
             yield 3 + 1 / (1 + apart), at, utterance, ""
-        for utterance in _near(line, utterances):
+        for utterance in [] if recut else _near(line, utterances):
             common = _in_common(line, utterance)
             like = alike(line.source, utterance.text)
             if like >= SAME and common >= _MOST:
                 yield 2 + like * common, at, utterance, ""
             elif like >= RECOGNIZED_ANEW and common >= _ALL:
                 yield 1 + like * common, at, utterance, f'written when this was heard: "{line.source}"'
+
+
+def _times(utterance: Utterance) -> tuple[Span, ...]:
+    """Where an utterance is, and was in earlier cuts: a line may have been written in any of them."""
+    return (utterance.span, *utterance.earlier)
 
 
 def _near(line: HumanLine, utterances: Sequence[Utterance]) -> list[Utterance]:

@@ -9,6 +9,7 @@ the record says why.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -127,6 +128,12 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
 def run(params: VoiceTerms, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     registry, voices = Registry.default(), Enrolments.of(bench.store.root.parent)
     found, script = load(Diarization, inputs["diarize/turns.json"]), load(Script, inputs["transcribe/script.json"])
+    found = replace(
+        found,
+        speakers=tuple(
+            replace(each, pitch_hz=script.pitch_hz.get(each.label, each.pitch_hz)) for each in found.speakers
+        ),
+    )
     enrolled = {person: _unchanged(voices, person, digest) for person, digest in params.enrolments.items()}
     prints = {person: voices.voice_print(person) for person in enrolled}
     who = identify(found, params.named, prints, partial(read, inputs["split/speech.wav"]))

@@ -100,7 +100,7 @@ def walk(
                 commit = standing(stage, key, workspace)
                 if commit is not None:
                     products = products.plus(Outcome(stage.name, commit, cached=True, seconds=commit.seconds))
-                    steps.append(Step(stage.name, "cached"))
+                    steps.append(Step(stage.name, "cached", _as_before(commit.notes)))
                     continue
                 state = "run"
                 steps.append(
@@ -119,6 +119,11 @@ def walk(
             state = "failed"
             steps.append(Step(stage.name, "failed", str(error)))
     return Walk(tuple(steps), products)
+
+
+def _as_before(notes: Mapping[str, Any]) -> str:
+    """What was kept of the cut before, for a lesson that was edited again."""
+    return f"{notes['as_before']} of {notes['utterances']} lines are as before" if "as_before" in notes else ""
 
 
 def _is_new(stage: Stage, job: Job, workspace: Workspace, last_keys: Mapping[tuple[str, str, str], str]) -> bool:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby, pairwise
 from pathlib import Path
+from typing import Final
 
 from manifests import glossary
 from manifests.cues import Cue, read
@@ -18,10 +19,12 @@ from manifests.engines import chosen
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Word, dump, load
 from manifests.spans import Span, merged, samples
+from tasks import earlier_cut
 from tasks.activity import levels, voice
 from tasks.captioned import Match, match, timed
 from tasks.captions import Written, ends_sentence
 from tasks.captions import words as read_aloud
+from tasks.earlier_cut import EARLIER
 from tasks.engines import catalogue
 from tasks.engines.protocols import Hearing
 from tasks.sentences import sentence
@@ -29,6 +32,9 @@ from tasks.spoken_form import spoken as spoken_form
 from tasks.stage import Engine, Made, Stage, Workbench
 from tasks.subtitles import UNSPACED
 from tasks.utterances import pieces_of, sound_of, utterances
+
+NAME: Final = "transcribe"
+VERSION: Final = 3
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
 _CHUNK_PAUSE_S = 0.5
@@ -203,16 +209,19 @@ def _cut_at(runs: tuple[Span, ...], places: list[int]) -> list[list[Span]]:
 
 
 def run(wanted: Hearing, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-    script = transcribe(
-        inputs["split/speech.wav"],
-        load(Diarization, inputs["diarize/turns.json"]),
-        wanted,
-        captions=read(inputs["captions"]).cues if "captions" in inputs else (),
-        cores=bench.cores,
-        tell=bench.tell,
-    )
-    notes = {"utterances": len(script.utterances), "unrecognized": len(script.unrecognized)}
-    return Made({"script.json": dump(script, bench.scratch / "script.json")}, notes=notes)
+    speech, diarization = inputs["split/speech.wav"], load(Diarization, inputs["diarize/turns.json"])
+    captions = read(inputs["captions"]).cues if "captions" in inputs else ()
+    listen = partial(transcribe, speech, wanted=wanted, captions=captions, cores=bench.cores, tell=bench.tell)
+    notes: dict[str, int] = {}
+    objects = (inputs[EARLIER].name,) if EARLIER in inputs else ()
+    if EARLIER in inputs:
+        known = earlier_cut.kept(speech, diarization, earlier_cut.read(inputs[EARLIER]))
+        script = earlier_cut.joined(listen(earlier_cut.rest(diarization, speech, known)), known)
+        notes = {"as_before": len(known.utterances)}
+    else:
+        script = listen(diarization)
+    notes |= {"utterances": len(script.utterances), "unrecognized": len(script.unrecognized)}
+    return Made({"script.json": dump(script, bench.scratch / "script.json")}, objects, notes=notes)
 
 
 def given(job: Job) -> dict[str, Path]:
@@ -231,15 +240,21 @@ def engine(job: Job) -> Engine:
     return catalogue.transcriber(wanted.engine).identity(wanted)
 
 
+def found(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """What is known of the cut that this one replaces."""
+    return earlier_cut.file_of(job, inputs, NAME, VERSION, params(job), engine(job))
+
+
 STAGE = Stage(
-    name="transcribe",
-    version=3,
+    name=NAME,
+    version=VERSION,
     scope="lesson",
     needs=("split/speech.wav", "diarize/turns.json"),
     makes=("script.json",),
     params=params,
     run=run,
     given=given,
+    found=found,
     engine=engine,
     check=check,
 )

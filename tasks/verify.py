@@ -367,6 +367,8 @@ def _notes(evidence: Evidence, heard: Heard) -> Iterator[str]:
     yield from evidence.timeline.remarks
     yield from evidence.delivery.notes
     yield from mix_notes(evidence.mix, heard)
+    if as_before := sum(bool(utterance.earlier) for utterance in evidence.script.utterances):
+        yield f"{as_before} of {len(evidence.script.utterances)} lines are as in the earlier cut"
     for span in evidence.script.unrecognized:
         yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
 

@@ -285,18 +285,6 @@ class Ledger:
         with self._database.reading() as connection:
             return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
 
-    def last_key(self, course: str, lesson: str, stage: str) -> str | None:
-        """The key of the latest finished run of a stage that is done once for a lesson."""
-        query = (
-            select(_stage_runs.c.key)
-            .where(_stage_runs.c.course == course, _stage_runs.c.lesson == lesson, _stage_runs.c.language == "")
-            .where(_stage_runs.c.stage == stage, _stage_runs.c.state == "done")
-            .order_by(_stage_runs.c.id.desc())
-            .limit(1)
-        )
-        with self._engine.connect() as connection:
-            return connection.execute(query).scalar()
-
     def lesson_keys(self) -> dict[tuple[str, str], dict[str, str]]:
         """For every lesson, by course and lesson: the key of the latest finished run of each stage done once for it."""
         query = (

@@ -189,7 +189,7 @@ def _speakers(old: Sequence[Utterance], places: Sequence[Span | None], turns: Se
 def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Workspace) -> str | None:
     """The object of the cut that was heard last, if it was another, heard in the same way, and is still here; the one
     that was used, where this cut itself was."""
-    key = space.ledger.last_key(job.course.course, job.lesson_id, stage)
+    key = space.ledger.keys(job.course.course, job.lesson_id).get((job.lesson_id, "", stage))
     commit = space.store.committed(stage, key) if key else None
     if commit is None or "made_from" not in commit.notes:
         return None

@@ -86,7 +86,7 @@ def file_of(
 
 def read(file: Path) -> Earlier:
     """What the object says of a cut."""
-    with np.load(file) as held:
+    with np.load(file, allow_pickle=False) as held:
         script = parsed(Script, bytes(held["script"]))
         every, edges = held["prints"].astype(np.float32) / 2, held["edges"]
     return Earlier(script, np.split(every, edges[1:-1]))

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -177,17 +178,16 @@ class Stack:
 def start_postgres(stack: Stack) -> None:
     """As PostgreSQL's image does at its first start: data, user and password, databases.sql; then the server."""
     assert POSTGRES
-    folder, port = stack.folder / "postgres data", str(stack.ports["postgres"])
-    folder.mkdir()
+    # A folder of its own: nobody but root comes into those that pytest makes for root.
+    folder = Path(stack.ends.enter_context(tempfile.TemporaryDirectory(prefix="dub-postgres-")))
+    port = str(stack.ports["postgres"])
     password = stack.folder / "secrets" / "postgres_password"
+    copied = folder / "password"
+    shutil.copyfile(password, copied)
     by: list[str] = []
     if os.geteuid() == 0:
         by = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
         shutil.chown(folder, "postgres")
-        for path in (stack.folder, *stack.folder.parents[:2]):
-            path.chmod(path.stat().st_mode | 0o001)
-    copied = folder.with_name("password")
-    shutil.copyfile(password, copied)
     given = stack.services["postgres"]["environment"]
     user, database = given["POSTGRES_USER"], given["POSTGRES_DB"]
     env = {**os.environ, "PGPASSWORD": password.read_text()}

@@ -38,6 +38,8 @@ from tasks.containers import AAC_OPTIONS
 SECONDS = {60: 272.0, 300: 1372.0}
 BIT_RATE = "128k"
 PEERS = Path(__file__).with_name("peers")
+UV = shutil.which("uv") or str(PEERS.parents[1] / ".tools" / "bin" / "uv")
+"""The one that the set-up used: its own, where the machine has none."""
 PACKAGES: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "videopython": (("videopython==0.62.2", "pyloudnorm"), ()),
     "open-dubbing": (
@@ -130,9 +132,9 @@ def environment(name: str, work: Path) -> Path:
     folder = work / f"{name}-environment"
     python = folder / "bin" / "python"
     if not python.exists():
-        subprocess.run(["uv", "venv", "-q", "--python", "3.11", str(folder)], check=True, timeout=600)
+        subprocess.run([UV, "venv", "-q", "--python", "3.11", str(folder)], check=True, timeout=600)
         with_needs, alone = PACKAGES[name]
-        install = ["uv", "pip", "install", "-q", "--python", str(python)]
+        install = [UV, "pip", "install", "-q", "--python", str(python)]
         subprocess.run([*install, *with_needs], check=True, timeout=1800)
         if alone:
             subprocess.run([*install, "--no-deps", *alone], check=True, timeout=1800)

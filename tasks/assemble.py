@@ -42,10 +42,10 @@ from tasks.subtitle_kinds import Kind, forced, sdh
 from tasks.subtitles import Cue
 from tasks.subtitles import cues as subtitles_of
 from tasks.tracks import Dub
-from voiceclone import watermark
 from voiceclone.chain import signer
 from voiceclone.credentials import Claim
 from voiceclone.signing import sign
+from voiceclone.threads import torch_threads
 
 Subtitles = Literal["srt", "vtt", "embedded", "forced", "sdh"]
 """Where subtitles go, and of what kinds; as a manifest's `delivery.subtitles`."""
@@ -114,7 +114,7 @@ def assemble(asked: Request) -> Record:
             timeline = place(plan.script, plan.takes, media.duration, asked.limits, scenes.anchors)
         with clock.stage("mix"):
             marked = _synthetic(plan.takes, timeline)
-            with watermark.threads(asked.cores) if marked else nullcontext():
+            with torch_threads(asked.cores) if marked else nullcontext():
                 mixed = mix(
                     programme,
                     Diarization((), (), tuple(utterance.span for utterance in plan.script.utterances)),

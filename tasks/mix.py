@@ -47,7 +47,7 @@ from tasks.stretch import stretch
 from tasks.stretching import read_take, stretched
 from tasks.survey import Heard, Original, survey
 from tasks.underlay import Method, Underlay, parts
-from voiceclone import watermark
+from voiceclone.threads import torch_threads
 
 if TYPE_CHECKING:
     pass
@@ -349,7 +349,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     holds = timeline.holds
     script = held_script(script, holds)
     told = announcement(params.announced, script, timeline, bench.store) if params.announced else None
-    with watermark.threads(bench.cores) if params.marked else nullcontext():
+    with torch_threads(bench.cores) if params.marked else nullcontext():
         result = mix(
             held_programme(inputs["split/programme.flac"], holds, bench.scratch / "held.flac"),
             held_diarization(load(Diarization, inputs["diarize/turns.json"]), holds),

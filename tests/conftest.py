@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from tasks.engines.listening_models import ALIGNERS, COMMUNITY, WHISPERS
 from tasks.engines.qwen3_tts import MODELS
 from tiny import aligner, argos, community, pocket, qwen3, whisper
 from tiny.speech import Reader
+from voiceclone.threads import torch_threads
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -343,19 +344,6 @@ def postgres() -> Iterator[Postgres]:
     server.close()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """So small networks gain nothing from more threads, and lose much where others work."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
 Made = Callable[[str, Callable[[Path], object]], Path]
 
 
@@ -372,7 +360,7 @@ def made_once(tmp_path_factory: pytest.TempPathFactory) -> Made:
             if not folder.exists():
                 draft = shared / f"{name}.draft"
                 shutil.rmtree(draft, ignore_errors=True)
-                with one_thread():
+                with torch_threads(1):  # so small networks gain nothing from more, and lose much where others work
                     make(draft)
                 draft.rename(folder)
         return folder

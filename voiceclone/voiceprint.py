@@ -7,8 +7,7 @@ is kept.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from manifests.checkpoints import VOICE_ENCODER
 from manifests.store import file_sha256
+from voiceclone.threads import torch_threads
 
 if TYPE_CHECKING:
     import torch
@@ -59,7 +59,8 @@ def prints_of(stretches: Sequence[Mono]) -> NDArray[np.float32]:
     """The prints of several stretches, (stretches, 256); raises as `print_of` does."""
     import torch
 
-    with _lock, _one_thread(), torch.inference_mode():
+    # The network is small: on busy cores, threads that wait for each other cost more than they bring.
+    with _lock, torch_threads(1), torch.inference_mode():
         network = _network()
         looks = [_looks(network, stretch) for stretch in stretches]
         if not looks:
@@ -79,19 +80,6 @@ def centroid(prints: NDArray[np.float32]) -> Print:
 def likeness(one: Print, other: Print) -> float:
     """Cosine of two prints: 1 for the same, about 0.5 to 0.7 for two people."""
     return float(np.dot(one.astype(np.float64), other.astype(np.float64)))
-
-
-@contextmanager
-def _one_thread() -> Generator[None]:
-    """The network is small: on busy cores, threads that wait for each other cost more than they bring."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @lru_cache

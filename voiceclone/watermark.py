@@ -8,8 +8,6 @@ it is put in after all of those. Its weights lie in its package; where they cann
 from __future__ import annotations
 
 import warnings
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from threading import Lock
@@ -76,19 +74,6 @@ def scores(sounds: NDArray[np.float32], rate: int) -> NDArray[np.float64]:
             here = loud[at : at + _BATCH]
             out[here] = model.scores(np.stack([_resampled(sounds[number], rate, RATE) for number in here]))
     return out
-
-
-@contextmanager
-def threads(cores: int) -> Generator[None]:
-    """Let the network use so many threads, here and in the whole process, and afterwards as many as before."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(cores)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def load() -> None:

@@ -17,7 +17,7 @@ import json
 import logging
 import sys
 import warnings
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
@@ -28,6 +28,7 @@ from manifests.errors import EngineUnavailable
 from manifests.spans import ANALYSIS_RATE, RATE, Span
 from tasks.engines.models import loading
 from tasks.engines.protocols import Floats
+from voiceclone.threads import torch_threads
 
 _FRAME: Final = 320
 """Samples at 16 kHz from one frame of the network to the next."""
@@ -78,7 +79,7 @@ class Aligner:
 
         if not words:
             return ()
-        with torch.inference_mode(), _threads(cores), warnings.catch_warnings():
+        with torch.inference_mode(), torch_threads(cores), warnings.catch_warnings():
             warnings.filterwarnings("ignore", message="torchaudio.functional", category=UserWarning)
             emission = self._emission(wave)
             tokens, owners = self._tokens(words, emission.shape[1] - 1)
@@ -145,15 +146,3 @@ def _keys(folder: Path) -> Sequence[str]:
     import torch
 
     return list(torch.load(folder / "pytorch_model.bin", map_location="cpu", weights_only=True, mmap=True))
-
-
-@contextlib.contextmanager
-def _threads(cores: int) -> Generator[None]:
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(cores)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -9,9 +9,8 @@ Import this module only after `manifests.quiet.settle()`: pyannote.audio reads t
 
 from __future__ import annotations
 
-import contextlib
 import warnings
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ with warnings.catch_warnings():
 
 from manifests.spans import ANALYSIS_RATE
 from tasks.engines.protocols import Floats, Heard
+from voiceclone.threads import torch_threads
 
 
 def listen(
@@ -49,7 +49,7 @@ def listen(
         if total:
             tell((0.6 if step == "segmentation" else 0.4) * completed / total + (0.6 if step == "embeddings" else 0.0))
 
-    with _threads(cores), torch.inference_mode(), warnings.catch_warnings():
+    with torch_threads(cores), torch.inference_mode(), warnings.catch_warnings():
         # fewer speakers than asked for is an answer too
         warnings.filterwarnings("ignore", message=r"\s*The detected number of speakers", category=UserWarning)
         warnings.filterwarnings("ignore", message=r"std\(\): degrees of freedom", category=UserWarning)
@@ -81,13 +81,3 @@ def listen(
 def _turns(said: Annotation, labels: list[str]) -> tuple[tuple[int, float, float], ...]:
     turns: Any = said.itertracks(yield_label=True)
     return tuple((labels.index(label), float(span.start), float(span.end)) for span, _, label in turns)
-
-
-@contextlib.contextmanager
-def _threads(cores: int) -> Generator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(cores)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -42,9 +42,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from voiceclone.cloner.alignment import warp
 from voiceclone.cloner.analysis import RATE, Frames, active, envelope_of, person_frames, prepared, sounded
+from voiceclone.cloner.clips import Clip
 from voiceclone.cloner.speaking import speak
 from voiceclone.cloner.speech_source import SpeechSource
-from voiceclone.cloner.training import Clip, same_language, train
+from voiceclone.cloner.training import same_language, train
 
 Mono = NDArray[np.float32]
 

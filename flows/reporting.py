@@ -18,9 +18,9 @@ from manifests.errors import DubError, StoreError
 from manifests.ledger import TargetRow
 from manifests.store import Commit, Store
 from manifests.workspace import Workspace, locate
+from tasks.publishing import publish
 from tasks.report.facts import LineFacts, TargetFacts, survey
 from tasks.report.page import ConsentSeen, Written, page
-from tasks.verify import publish
 
 NAME = "report.html"
 

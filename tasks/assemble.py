@@ -26,15 +26,18 @@ from manifests.script import Casting, Diarization, Line, Lines, Script, Utteranc
 from manifests.spans import RATE, Span
 from manifests.store import file_sha256
 from manifests.timeline import Take, Takes, Timeline
-from tasks import disclosure, verify
+from tasks import disclosure
 from tasks.appearing import explained, refuse_to_overwrite
 from tasks.containers import CONTAINERS
+from tasks.evidence import Evidence, Expected
+from tasks.examining import examine, source_name
 from tasks.given_takes import GivenTake, given_take
 from tasks.headroom import headroom_of
 from tasks.loudness import Name
 from tasks.media import Media, probe, with_bit_rate
 from tasks.mix import mix
 from tasks.place import Limits, place
+from tasks.publishing import publish
 from tasks.remux import FORMATS, Delivery, remux
 from tasks.scenes import Scenes
 from tasks.split import choose_sound, decode_programme, explained_decoding, has_centre, programme_length, scenes_of
@@ -135,12 +138,12 @@ def assemble(asked: Request) -> Record:
             if scenes.unseen:
                 unseen = f"the picture's changes could not be found: {scenes.unseen}"
                 delivery = replace(delivery, notes=(*delivery.notes, unseen))
-        evidence = verify.Evidence(
+        evidence = Evidence(
             media, plan.script, plan.lines, Casting(plan.lines.language, {}), plan.takes, timeline, mixed, delivery
         )
         asked.tell("verify", 0.0)
         record = _examined(asked, evidence, digest.result(), clock.history)
-        verify.publish(record.text(), Path(f"{asked.stem}.dub.json"))
+        publish(record.text(), Path(f"{asked.stem}.dub.json"))
         asked.tell("verify", 1.0)
     return record
 
@@ -325,14 +328,13 @@ def _delivered(
 
 
 def _examined(
-    asked: Request, evidence: verify.Evidence, source_sha256: str, history: Mapping[str, Mapping[str, Any]]
+    asked: Request, evidence: Evidence, source_sha256: str, history: Mapping[str, Mapping[str, Any]]
 ) -> Record:
-    params = verify.Params(
+    expected = Expected(
         course="",
         lesson=asked.media.stem,
         language=evidence.lines.language,
-        out=str(asked.out.absolute().parent),
-        source=verify.source_name(asked.media, asked.out.absolute().parent),
+        source=source_name(asked.media, asked.out.absolute().parent),
         hard_max=asked.limits.hard_max,
     )
-    return verify.examine(params, evidence, source_sha256, history, time.monotonic())
+    return examine(expected, evidence, source_sha256, history, time.monotonic())

@@ -35,7 +35,7 @@ from voiceclone.quality import Recording
 from voiceclone.registry import Registry
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
 
 Learn = Callable[[str, frozenset[str]], Voice]
 """Gives the voice of a person who says what these speaker labels say. Raises InputError where there is too little."""
@@ -174,7 +174,7 @@ def from_enrolment(voices: Enrolments, enrolment: Enrolment) -> Reference:
     person = enrolment.person
 
     def clips() -> Sequence[Clip]:
-        from voiceclone.cloner.training import Clip
+        from voiceclone.cloner.clips import Clip
 
         return [Clip(each.samples, each.rate, each.text) for each in voices.recordings(person)]
 

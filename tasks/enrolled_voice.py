@@ -17,7 +17,7 @@ from voiceclone.enrolment import Enrolment
 from voiceclone.enrolments import Enrolments
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
     from voiceclone.quality import Recording
 
 _LABEL = "SPEAKER_00"
@@ -78,7 +78,7 @@ def clips(recording: Recording, language: str, cores: int) -> list[Clip]:
 
     Raises EngineUnavailable for a language that it does not understand.
     """
-    from voiceclone.cloner.training import LONGEST_CLIP_S, Clip
+    from voiceclone.cloner.clips import LONGEST_CLIP_S, Clip
 
     if recording.text and len(recording.samples) <= LONGEST_CLIP_S * recording.rate:
         return [Clip(recording.samples, recording.rate, recording.text)]

@@ -17,7 +17,7 @@ from tasks.kept_takes import Wish, kept
 from tasks.stage import Workbench, digest
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
     from voiceclone.engine import CloningEngine
     from voiceclone.grant import Grant
     from voiceclone.registry import Registry
@@ -42,7 +42,7 @@ def clips(script: Script, labels: frozenset[str], programme: Path) -> list[Clip]
     """
     import soundfile
 
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
 
     theirs = [utterance for utterance in script.utterances if utterance.speaker in labels]
     others = [utterance.span for utterance in script.utterances if utterance.speaker not in labels]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
     from voiceclone.enrolment import Enrolment
     from voiceclone.enrolments import Enrolments
     from voiceclone.voiceprint import Print

@@ -20,7 +20,7 @@ from tasks.reference import Reference
 from tasks.stage import Workbench, digest
 
 if TYPE_CHECKING:
-    from voiceclone.cloner.training import Clip
+    from voiceclone.cloner.clips import Clip
 
 VERSION = 1
 """Changes when the same speech would give another sample."""

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.spans import RATE
+from tasks.examining import dub_track
 from tasks.media import Media, MediaStream, probe
 from tasks.process import file_argument, run_program
 from tasks.split import choose_sound, on_time
-from tasks.verify import dub_track
 
 CLIP_RATE = 24_000
 """What speech needs, and half of what the dub has."""

@@ -37,7 +37,8 @@ from tasks.clone import STAGE, changed
 from tasks.stage import Workbench
 from tasks.voice_terms import terms
 from voiceclone.application import Application
-from voiceclone.cloner.training import Clip, train
+from voiceclone.cloner.clips import Clip
+from voiceclone.cloner.training import train
 from voiceclone.enrolments import Enrolments
 from voiceclone.erasure import erase
 from voiceclone.quality import Recording

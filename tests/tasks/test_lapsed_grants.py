@@ -18,8 +18,8 @@ from tasks.kept_takes import Wish
 from tasks.stage import Workbench
 from voiceclone.application import Application
 from voiceclone.cloner import training
+from voiceclone.cloner.clips import Clip
 from voiceclone.cloner.engine import AdaptiveCloner
-from voiceclone.cloner.training import Clip
 from voiceclone.cloner.voice import TrainedVoice
 from voiceclone.grant import LIFE_S, Clock, Grant
 from voiceclone.registry import Registry

@@ -13,7 +13,7 @@ from tasks.engines import catalogue, learned, pocket_speaker, resident
 from tasks.engines.protocols import Voicing
 from tasks.reference import Reference
 from tasks.stage import Workbench
-from voiceclone.cloner.training import Clip
+from voiceclone.cloner.clips import Clip
 from voiceclone.grant import Grant
 from voiceclone.registry import Registry
 from voiceclone.saying import Saying

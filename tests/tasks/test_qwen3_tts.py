@@ -27,7 +27,7 @@ from tasks.stage import Workbench
 from tiny import qwen3
 from tiny.speech import voice_of
 from voiceclone.application import Application
-from voiceclone.cloner.training import Clip
+from voiceclone.cloner.clips import Clip
 from voiceclone.engine import CloningEngine
 from voiceclone.erasure import erase
 from voiceclone.grant import Grant

@@ -27,7 +27,7 @@ from tasks.stage import Workbench
 from tiny.services import VENDORS, Answer, Loopback, wav
 from voiceclone import remote_voices
 from voiceclone.application import Application
-from voiceclone.cloner.training import Clip
+from voiceclone.cloner.clips import Clip
 from voiceclone.grant import Grant
 from voiceclone.registry import Registry
 from voiceclone.saying import Said, Saying

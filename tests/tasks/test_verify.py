@@ -20,15 +20,17 @@ from manifests.spans import RATE, Span, samples
 from manifests.store import Store, file_sha256
 from manifests.timeline import Placement, Take, Takes, Timeline, Unplaced
 from tasks import verify
+from tasks.examining import dub_track, source_name
 from tasks.hearing import Heard, hear
 from tasks.held_source import held_source
 from tasks.media import Media, probe
 from tasks.mix import Mix
 from tasks.mix_record import mix_notes
+from tasks.publishing import publish
 from tasks.remux import Dub, remux
 from tasks.stage import Made, Workbench
 from tasks.subtitles import cues
-from tasks.verify import Params, dub_track, publish, source_name
+from tasks.verify import Params
 
 LENGTH_S = 9.0
 STOCK = Voice("stock", "espeak-ng", "es+m3", reason="no consent for SPEAKER_00")

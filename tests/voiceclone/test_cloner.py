@@ -23,11 +23,12 @@ from safetensors.numpy import save
 
 from manifests.errors import ConsentRefused, InputError, StoreError
 from voiceclone.cloner.analysis import RATE, active, person_frames, prepared
+from voiceclone.cloner.clips import Clip
 from voiceclone.cloner.engine import AdaptiveCloner, Saying
 from voiceclone.cloner.refinement import Refinement, Tone
 from voiceclone.cloner.speaking import speak
 from voiceclone.cloner.speech_source import SpeechSource
-from voiceclone.cloner.training import Clip, train
+from voiceclone.cloner.training import train
 from voiceclone.cloner.voice import TrainedVoice
 from voiceclone.registry import Registry
 

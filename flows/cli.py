@@ -6,7 +6,6 @@ neither Prefect nor torch.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -360,43 +359,9 @@ def main() -> NoReturn:
     from manifests.quiet import settle
 
     settle()
-    from manifests.errors import DubError, ManifestError
+    from flows.ending import ended
 
-    try:
-        app(standalone_mode=True)
-    except ManifestError as error:
-        _end(2, str(error))
-    except DubError as error:
-        from manifests.errors import InputError
-
-        _end(2 if isinstance(error, InputError) else 3, f"dub: {error}")
-    except KeyboardInterrupt:
-        _end(130, "dub: interrupted.")
-    except BrokenPipeError:
-        sys.exit(0)
-    except Exception as error:  # noqa: BLE001  (a defect of ours: say so, keep the traceback for the report)
-        _end(1, _defect(error))
-    sys.exit(0)
-
-
-def _defect(error: Exception) -> str:
-    import tempfile
-    import traceback
-
-    with tempfile.NamedTemporaryFile("w", prefix="dub-", suffix=".txt", delete=False, encoding="utf-8") as report:
-        traceback.print_exception(error, file=report)
-    return f"dub: a defect of dubflow: {type(error).__name__}: {error}. What to send with a report: {report.name}"
-
-
-def _end(code: int, message: str) -> NoReturn:
-    """The last word of the program."""
-    from flows.saying import emit, in_json
-
-    if in_json():
-        emit("ended", "error", code=code, message=message)
-    else:
-        print(message, file=sys.stderr)  # noqa: T201
-    sys.exit(code)
+    ended(app)
 
 
 if __name__ == "__main__":

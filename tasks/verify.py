@@ -15,9 +15,7 @@ from manifests import approvals
 from manifests.approvals import Approval
 from manifests.glossary import Term
 from manifests.model import Job
-from manifests.record import (
-    Approved,
-)
+from manifests.record import Approved
 from manifests.script import Casting, Lines, Script, load
 from manifests.shelves import REVIEW, shelf, streams
 from manifests.store import file_sha256

@@ -13,7 +13,7 @@ from rich.console import Console
 from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order, shown
 from flows.planning import missing_consents
-from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows
+from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows, stale_targets
 from flows.wanted import Selection, manifest_path, wanted
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
@@ -34,20 +34,21 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
     unknown = [target.name for target in selection.targets if (target.lesson_id, target.language) not in known]
     states = {f"{row.lesson}:{row.language}": row.state for row in rows} | dict.fromkeys(unknown, "new")
     outputs = {f"{row.lesson}:{row.language}": row.output for row in rows}
-    steps = next_steps(path, states, outputs, workspace=workspace)
+    stale = stale_targets(selection.targets, known)
+    steps = next_steps(path, states, outputs, workspace=workspace, stale=stale)
     if json_wanted:
         never = [
             {"lesson": target.lesson_id, "language": target.language, "state": "new", "stages": {}, "problems": []}
             for target in selection.targets
             if target.name in unknown
         ]
-        facts = as_json(selection.course.course, rows)
+        facts = as_json(selection.course.course, rows, stale)
         counts = {state: count for state in STATES if (count := list(states.values()).count(state))}
         told = {"targets": [*facts["targets"], *never], "counts": counts, "next": [step.as_dict() for step in steps]}
         _print_json(facts | told)
         return
     console = Console()
-    print_rows(console, selection.course.course, rows)
+    print_rows(console, selection.course.course, rows, stale)
     if unknown:
         console.print(f"{len(unknown)} never run: {', '.join(unknown[:10])}{', …' if len(unknown) > 10 else ''}")
     console.print(f"{len(states)} targets: {counts_in_words(states.values(), STATES)}", highlight=False)

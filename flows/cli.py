@@ -42,6 +42,10 @@ Profile = Annotated[
     typer.Option("--profile", metavar="P", help="`embedded` or `studio`, instead of the manifest's."),
 ]
 
+Refresh = Annotated[
+    bool,
+    typer.Option("--refresh", help="Do what is stale too: made by another version of its engine than is here."),
+]
 LogFormat = Annotated[
     str | None,
     typer.Option("--log-format", metavar="F", help="`text`, or `json`: one object a line on stderr, for programs."),
@@ -55,6 +59,7 @@ def run(
     force: Annotated[
         list[str] | None, typer.Option("--force", metavar="STAGE", help="Do this stage again; may be repeated.")
     ] = None,
+    refresh: Refresh = False,
     profile: Profile = None,
     out: Out = None,
     workspace: WorkspaceFolder = None,
@@ -63,7 +68,7 @@ def run(
 ) -> None:
     """Bring every target of the manifest up to date; only what changed, or failed last time, runs.
 
-    Example: dub run course.yaml --only lesson-02:es
+    Examples: dub run course.yaml --only lesson-02:es; dub run course.yaml --refresh
     """
     from flows.running import run_course
 
@@ -76,6 +81,7 @@ def run(
         workspace=workspace,
         json_wanted=as_json,
         log_format=log_format,
+        refresh=refresh,
     )
 
 
@@ -122,6 +128,7 @@ def rerun(
 def plan(
     manifest: Manifest,
     only: Only = None,
+    refresh: Refresh = False,
     profile: Profile = None,
     out: Out = None,
     workspace: WorkspaceFolder = None,
@@ -133,7 +140,15 @@ def plan(
     """
     from flows.planning import show_plan
 
-    show_plan(manifest, only=only or [], profile=profile, out=out, workspace=workspace, json_wanted=as_json)
+    show_plan(
+        manifest,
+        only=only or [],
+        refresh=refresh,
+        profile=profile,
+        out=out,
+        workspace=workspace,
+        json_wanted=as_json,
+    )
 
 
 @app.command()

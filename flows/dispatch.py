@@ -56,6 +56,7 @@ def dispatch_course(
     manifest: Path,
     only: tuple[str, ...] = (),
     force: frozenset[Stage] = frozenset(),
+    refresh: bool = False,
     profile: str | None = None,
     out: Path | None = None,
     workspace: Path | None = None,
@@ -69,7 +70,9 @@ def dispatch_course(
     Paths are those of the workers: the manifest and its media lie where all of them have them mounted. A worker that
     shows no sign of life for `lease_s` is taken for dead. This run is failed where a target is not done.
     """
-    errand = Errand(manifest=manifest, workspace=workspace, out=out, profile=profile, only=only, force=force)
+    errand = Errand(
+        manifest=manifest, workspace=workspace, out=out, profile=profile, only=only, force=force, refresh=refresh
+    )
     log = get_run_logger()
     order = errand.order()
     try:
@@ -96,7 +99,7 @@ def _brought_up_to_date(
         signer()  # makes the development chain where there is none: what is signed depends on who signs
     gather_people(order, selection.lessons)
     before = space.ledger.targets(selection.course.course)
-    work = list(pending(selection, space, force=order.force, unopened=True))
+    work = list(pending(selection, space, force=order.force, refresh=order.refresh, unopened=True))
     say(f"{selection.course.course}: {len(work)} of {len(selection.lessons)} lessons have something to do")
     with get_client(sync_client=True) as client:
         fleet = Fleet(client, space.claims, str(flow_run.id), lease_s, say)
@@ -111,7 +114,7 @@ def _brought_up_to_date(
             known = space.ledger.targets(selection.course.course)
             work = [
                 each
-                for each in pending(selection, space, force=order.force, unopened=True)
+                for each in pending(selection, space, force=order.force, refresh=order.refresh, unopened=True)
                 if _untold(each, before, known)
             ]
             for how in dict.fromkeys(_ends(work, ended).values()):

@@ -16,11 +16,17 @@ SPELLED_OUT = 5
 
 
 def next_steps(
-    manifest: Path, states: Mapping[str, str], outputs: Mapping[str, str], *, workspace: Path | None = None
+    manifest: Path,
+    states: Mapping[str, str],
+    outputs: Mapping[str, str],
+    *,
+    workspace: Path | None = None,
+    stale: Mapping[tuple[str, str], Mapping[str, str]] | None = None,
 ) -> tuple[NextStep, ...]:
     """What to do about a course whose targets (`lesson:language`) are in these states; nothing where all are done.
 
-    `outputs` says where the files are that are held. `workspace` is named in the commands where it was in the question.
+    `outputs` says where the files are that are held; `stale`, which stages are stale by lesson and language, and why.
+    `workspace` is named in the commands where it was in the question.
     """
     where = f" --workspace {shown(workspace.expanduser().absolute())}" if workspace else ""
     course = shown(manifest)
@@ -48,6 +54,15 @@ def next_steps(
         steps.append(
             NextStep(
                 f"dub run {course}{where}", f"{_counted(len(open_), 'target')} {_are(len(open_))} still to be made."
+            )
+        )
+    if stale:
+        stages = dict.fromkeys(f"{stage} was {why}" for each in stale.values() for stage, why in each.items())
+        steps.append(
+            NextStep(
+                f"dub run {course} --refresh{where}",
+                f"{_counted(len(stale), 'target')} {_are(len(stale))} stale: {_some(list(stages))}. If they are to be"
+                " made anew:",
             )
         )
     return tuple(steps)

@@ -22,6 +22,8 @@ class Order(BaseModel):
     """`LESSON` or `LESSON:LANG`; empty for everything."""
     force: frozenset[Stage] = frozenset()
     """Stages that are done again although their results are there."""
+    refresh: bool = False
+    """Whether stages are done again whose results another version of their engine made."""
     lines: tuple[str, ...] = ()
     """Lines, by id, whose takes are made again where the stage that makes them runs; of one lesson."""
     profile: str | None = None
@@ -32,7 +34,8 @@ class Order(BaseModel):
     @property
     def resume(self) -> str:
         """The command that goes on where this run stopped."""
-        return f"dub run {shown(self.manifest)}" + "".join(f" --only {shown(name)}" for name in self.only)
+        only = "".join(f" --only {shown(name)}" for name in self.only)
+        return f"dub run {shown(self.manifest)}{only}{' --refresh' if self.refresh else ''}"
 
 
 def cores_here() -> int:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flows.standing import finished
 from flows.wanted import Selection, Wanted
 from manifests.workspace import Workspace
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Step, Walk, walk
+from tasks.staleness import Versions
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +23,43 @@ class Pending:
 
 
 def pending(
-    selection: Selection, space: Workspace, *, force: frozenset[str] = frozenset(), unopened: bool = False
+    selection: Selection,
+    space: Workspace,
+    *,
+    force: frozenset[str] = frozenset(),
+    refresh: bool = False,
+    unopened: bool = False,
 ) -> Iterator[Pending]:
     """The lessons that have something to do, in their order; loads no engine and no Prefect.
 
-    What the ledger lacks of finished targets is written into it again on the way. With `unopened`, no media file is
-    opened that nobody has read before: there is something to do then, whatever is in it.
+    What the ledger lacks of finished targets is written into it again on the way. With `refresh`, what is stale is to
+    be done. With `unopened`, no media file is opened that nobody has read before: there is something to do then,
+    whatever is in it.
     """
-    known = space.ledger.targets(selection.course.course)
-    last_keys = space.ledger.keys(selection.course.course) if unopened else None
+    course = selection.course.course
+    known = space.ledger.targets(course)
+    follow = partial(
+        walk,
+        workspace=space,
+        force=force,
+        last_keys=space.ledger.keys(course) if unopened else None,
+        versions=Versions(),
+        refresh=refresh,
+    )
     for item in selection.lessons:
-        lesson = walk(LESSON_STAGES, item.job, space, force=force, last_keys=last_keys)
+        lesson = follow(LESSON_STAGES, item.job)
         open_ = _open(lesson.steps)
         for target in item.targets:
-            made = walk(TARGET_STAGES, target, space, lesson, force=force, last_keys=last_keys)
+            made = follow(TARGET_STAGES, target, before=lesson)
             open_ |= _open(made.steps)
             row = known.get((target.lesson_id, target.language or ""))
-            if made.complete and (row is None or row.state != made.products.outcomes["verify"].commit.notes["state"]):
-                space.ledger.record(finished(target, made.products))
+            if made.complete:
+                state = made.products.outcomes["verify"].commit.notes["state"]
+                if row is None or (row.state, row.stale) != (state, bool(lesson.stale or made.stale)):
+                    space.ledger.record(finished(target, made.products))
         if not open_:
             for stage, products in joint_stages(item.job, lesson, space):
-                open_ |= _open(walk((stage,), item.job, space, Walk((), products)).steps)
+                open_ |= _open(follow((stage,), item.job, before=Walk((), products)).steps)
         if open_:
             yield Pending(item, open_)
 

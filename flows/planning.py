@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final, TextIO
@@ -23,6 +24,7 @@ from manifests.workspace import Workspace, locate
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, is_held
 from tasks.plan import Step, walk, worst
+from tasks.staleness import Versions
 from tasks.understanding import unread
 from tasks.voice_terms import unspoken
 
@@ -89,6 +91,7 @@ class TargetPlan:
             "media_seconds": round(self.length.seconds, 3) if self.length else None,
             "media_seconds_guessed": self.length is not None and self.length.guessed,
             "stages": {step.stage: step.as_dict() for step in self.steps},
+            **({"stale": self.stale} if self.stale else {}),
             "consents_missing": [{"person": person, "why": why} for person, why in self.unspoken.items()],
             "problems": [
                 *({"stage": step.stage, "message": step.why} for step in self.steps if step.state in _STOPPED),
@@ -101,12 +104,19 @@ class TargetPlan:
         return "review" if self.held else worst(self.steps)
 
     @property
+    def stale(self) -> dict[str, str]:
+        """The stages that are cached and stale, and why."""
+        return {step.stage: step.stale for step in self.steps if step.stale}
+
+    @property
     def why(self) -> str:
         """The first stage that decides the state, and its reason."""
         if self.held:
             return "; ".join(map(problem_text, self.held))
-        first = next((step for step in self.steps if step.state == self.state != "cached"), None)
-        return f"{first.stage}: {first.why}" if first else ""
+        if self.state == "cached":
+            return "; ".join(f"{stage} is stale: {why}" for stage, why in self.stale.items())
+        first = next(step for step in self.steps if step.state == self.state)
+        return f"{first.stage}: {first.why}"
 
     @property
     def minutes(self) -> str:
@@ -120,6 +130,8 @@ class Work:
     """What all targets of a plan add up to, counted as they pass."""
 
     states: Counter[str] = field(default_factory=Counter[str])
+    stale: int = 0
+    """Targets that are cached and stale."""
     low_s: float = 0.0
     usual_s: float = 0.0
     high_s: float = 0.0
@@ -128,6 +140,7 @@ class Work:
 
     def add(self, plan: TargetPlan, paces: Mapping[str, Pace]) -> None:
         self.states[plan.state] += 1
+        self.stale += bool(plan.stale)
         self.remarks |= dict.fromkeys([*missing_consents([(plan.job, plan.unspoken)]), *unread([plan.job])])
         for step in plan.steps:
             if step.estimate_s is not None:
@@ -146,6 +159,7 @@ def show_plan(
     manifest: Path,
     *,
     only: Sequence[str],
+    refresh: bool = False,
     profile: str | None,
     out: Path | None,
     workspace: Path | None,
@@ -158,20 +172,24 @@ def show_plan(
         workspace=locate(path, workspace),
         out=out.expanduser().absolute() if out else None,
         only=tuple(only),
+        refresh=refresh,
         profile=profile,
     )
     selection = wanted(order)
     space = Workspace.open(order.workspace)
     paces = {stage: Pace.of(shares) for stage, shares in space.ledger.pace().items()}
-    plans = plan_course(selection, space, {stage: pace.usual for stage, pace in paces.items()})
+    usual = {stage: pace.usual for stage, pace in paces.items()}
+    plans = plan_course(selection, space, usual, refresh=refresh)
     with space.store.surveyed():
         (_write_json if json_wanted else _write_table)(selection, plans, paces, sys.stdout)
 
 
-def plan_course(selection: Selection, workspace: Workspace, pace: Mapping[str, float]) -> Iterator[TargetPlan]:
+def plan_course(
+    selection: Selection, workspace: Workspace, pace: Mapping[str, float], *, refresh: bool = False
+) -> Iterator[TargetPlan]:
     """Plan every selected target, one after the other. Loads no engine and no Prefect.
 
-    `pace` is the work of a stage in seconds for each second of programme.
+    `pace` is the work of a stage in seconds for each second of programme; with `refresh` what is stale is to be done.
     """
     course = selection.course.course
     last_keys = workspace.ledger.keys(course)
@@ -182,11 +200,12 @@ def plan_course(selection: Selection, workspace: Workspace, pace: Mapping[str, f
         if lengths.get(item.job.lesson_id) and item.job.media.exists()
     ]
     usual = median(weights) if weights else None
+    follow = partial(walk, workspace=workspace, last_keys=last_keys, versions=Versions(), refresh=refresh)
     for item in selection.lessons:
-        lesson = walk(LESSON_STAGES, item.job, workspace, last_keys=last_keys)
+        lesson = follow(LESSON_STAGES, item.job)
         length = _length(item.job.media, media_seconds(lesson.products), usual)
         for number, target in enumerate(item.targets):
-            made = walk(TARGET_STAGES, target, workspace, lesson, last_keys=last_keys)
+            made = follow(TARGET_STAGES, target, before=lesson)
             # The lesson's own stages cost their time once, so they are counted with its first language.
             before = _timed(lesson.steps, pace, length) if number == 0 else lesson.steps
             held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
@@ -241,6 +260,8 @@ def _write_table(selection: Selection, plans: Iterable[TargetPlan], paces: Mappi
         row = f"{plan.job.lesson_id:{wide[0]}}  {plan.job.language or '':{wide[1]}}  {plan.state:7}  {plan.minutes:>7}"
         to.write(f"{row}  {plan.why}".rstrip() + "\n")
     to.write(work.in_words + "\n")
+    if work.stale:
+        to.write(f"{work.stale} stale, and left as they are; `dub run --refresh` does them again\n")
     to.writelines(line + "\n" for line in work.remarks)
     if work.usual_s:
         low, usual, high = (f"{value / 60:.1f}" for _, value in _seconds(work))

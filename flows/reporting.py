@@ -6,13 +6,13 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from flows.next_steps import next_steps
 from flows.order import Order, shown
-from flows.standing import as_json
+from flows.standing import as_json, stale_targets
 from flows.wanted import manifest_path, wanted
 from manifests.errors import DubError, StoreError
 from manifests.ledger import TargetRow
@@ -34,9 +34,12 @@ def write_report(
     selection = wanted(order)
     space = Workspace.open(order.workspace)
     known = space.ledger.targets(selection.course.course)
-    facts = list(survey(selection.targets, known))
+    stale = stale_targets(selection.targets, known)
+    facts = [
+        _noted(each, stale.get((each.job.lesson_id, each.language), {})) for each in survey(selection.targets, known)
+    ]
     outputs = {each.name: str(each.output) for each in facts if each.output}
-    steps = next_steps(path, {each.name: each.state for each in facts}, outputs, workspace=workspace)
+    steps = next_steps(path, {each.name: each.state for each in facts}, outputs, workspace=workspace, stale=stale)
     folder = next(iter(selection.lessons)).job.out
     target = out.expanduser().absolute() if out else folder / NAME
     written = page(
@@ -51,7 +54,7 @@ def write_report(
     _deliver(target, written, selection.course.course, space.store)
     if json_wanted:
         rows = [known[key] for each in facts if (key := (each.job.lesson_id, each.language)) in known]
-        summary = as_json(selection.course.course, rows)
+        summary = as_json(selection.course.course, rows, stale)
         summary |= {
             "report": str(target),
             "targets": [*summary["targets"], *_without_row(facts, known)],
@@ -64,6 +67,11 @@ def write_report(
     sys.stdout.write(f"{target}\n")
     for step in steps:
         sys.stderr.write(f"{step.why}\n{step.command}\n")
+
+
+def _noted(facts: TargetFacts, stale: Mapping[str, str]) -> TargetFacts:
+    """A target, with what is stale of it among its notes."""
+    return replace(facts, notes=(*facts.notes, *(f"{stage} is stale: {why}" for stage, why in stale.items())))
 
 
 def _deliver(target: Path, written: Written, course: str, store: Store) -> None:

@@ -46,11 +46,13 @@ def run_course(
     workspace: Path | None,
     json_wanted: bool,
     log_format: str | None = None,
+    refresh: bool = False,
 ) -> NoReturn:
     """Run what is not up to date, print where everything stands, exit."""
     choose_log_format(log_format, manifest_path(manifest).parent)
     stages: list[Stage] = [_stage(name) for name in force]
     order = _order(manifest, only, frozenset(stages), profile=profile, out=out, workspace=workspace)
+    order = order.model_copy(update={"refresh": refresh})
     raise typer.Exit(carry_out(order, json_wanted))
 
 
@@ -194,7 +196,7 @@ def _stage(name: str) -> Stage:
 
 def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
     """Whether there is nothing to do."""
-    return not order.force and next(pending(selection, space), None) is None
+    return not order.force and next(pending(selection, space, refresh=order.refresh), None) is None
 
 
 @contextmanager

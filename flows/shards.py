@@ -39,6 +39,7 @@ class Errand(BaseModel):
     only: tuple[str, ...] = ()
     """`LESSON` or `LESSON:LANG`; empty for everything."""
     force: frozenset[Stage] = frozenset()
+    refresh: bool = False
 
     def order(self) -> Order:
         """The same as an order to this machine."""
@@ -48,6 +49,7 @@ class Errand(BaseModel):
             out=self.out,
             only=self.only,
             force=self.force,
+            refresh=self.refresh,
             profile=self.profile,
             cores=cores_here(),
             grain="target",

@@ -41,6 +41,7 @@ def _run_stage(order: Order, job: Job, stage: Any, products: Products, cores: in
         cores=cores,
         force=stage.name in order.force,
         redo=frozenset(order.lines),
+        refresh=order.refresh,
         tell=lambda share: watcher().share(job.name, stage.name, share),
     )
 

@@ -13,6 +13,8 @@ from manifests.errors import ConsentRefused, DubError, EngineUnavailable
 from manifests.ledger import TargetRow
 from manifests.model import Job
 from tasks.perform import Products
+from tasks.pipeline import PIPELINE
+from tasks.staleness import Versions
 
 DONE, DEFECT, MISUNDERSTOOD, UNFINISHED, BLOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """The exit codes of every command."""
@@ -30,8 +32,37 @@ def finished(job: Job, products: Products) -> TargetRow:
         state=notes["state"],
         output=notes.get("output", ""),
         problems=notes.get("problems", []),
-        stages={name: outcome.as_dict() for name, outcome in products.outcomes.items()},
+        stages={
+            name: outcome.as_dict() | ({"engine": outcome.commit.engine} if outcome.commit.engine else {})
+            for name, outcome in products.outcomes.items()
+        },
+        stale=bool(stale_stages(job, {name: each.commit.engine for name, each in products.outcomes.items()})),
     )
+
+
+def stale_stages(
+    job: Job, made_by: Mapping[str, Mapping[str, Any]], versions: Versions | None = None
+) -> dict[str, str]:
+    """The stages of a target whose results are stale, and why, by the engines that made them."""
+    known = versions or Versions()
+    found = {stage.name: known.stale(stage, job, made_by.get(stage.name, {})) for stage in PIPELINE}
+    return {name: why for name, why in found.items() if why}
+
+
+def stale_targets(
+    targets: Iterable[Job], known: Mapping[tuple[str, str], TargetRow]
+) -> dict[tuple[str, str], dict[str, str]]:
+    """What is stale of the targets that the ledger knows, by lesson and language; those of which nothing is are left
+    out."""
+    versions = Versions()
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for job in targets:
+        at = (job.lesson_id, job.language or "")
+        if at in known and known[at].state in ("done", "partial", "review"):
+            made_by = {name: facts.get("engine", {}) for name, facts in known[at].stages.items()}
+            if stale := stale_stages(job, made_by, versions):
+                found[at] = stale
+    return found
 
 
 def state_of(error: DubError) -> Literal["blocked", "failed"]:
@@ -55,26 +86,39 @@ def unfinished(job: Job, error: DubError) -> TargetRow:
     )
 
 
-def as_json(course: str, rows: Iterable[TargetRow]) -> dict[str, Any]:
+Stale = Mapping[tuple[str, str], Mapping[str, str]]
+"""Lesson and language to the stages whose results are stale, and why."""
+
+
+def as_json(course: str, rows: Iterable[TargetRow], stale: Stale | None = None) -> dict[str, Any]:
     """What `--json` prints for `run`, `rerun` and `status`."""
-    return {"course": course, "targets": [_as_json(row) for row in rows]}
+    return {
+        "course": course,
+        "targets": [_as_json(row, (stale or {}).get((row.lesson, row.language), {})) for row in rows],
+    }
 
 
-def _as_json(row: TargetRow) -> dict[str, Any]:
+def _as_json(row: TargetRow, stale: Mapping[str, str]) -> dict[str, Any]:
     facts: dict[str, Any] = {"lesson": row.lesson, "language": row.language, "state": row.state}
     if row.output:
         facts["output"] = row.output
-    return facts | {"stages": row.stages, "problems": row.problems}
+    if stale:
+        facts["stale"] = dict(stale)
+    stages = {name: {key: value for key, value in each.items() if key != "engine"} for name, each in row.stages.items()}
+    return facts | {"stages": stages, "problems": row.problems}
 
 
-def print_rows(console: Console, course: str, rows: Iterable[TargetRow]) -> None:
+def print_rows(console: Console, course: str, rows: Iterable[TargetRow], stale: Stale | None = None) -> None:
     """The table that `run` ends with and `status` shows."""
     table = Table(title=course, title_justify="left", box=None, pad_edge=False)
     for heading in ("lesson", "language", "state", "what"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         state = f"[{_COLOURS[row.state]}]{row.state}[/]" if row.state in _COLOURS else row.state
-        table.add_row(_plain(row.lesson), row.language, state, _plain(_what(row)))
+        old = "; ".join(
+            f"{name} is stale: {why}" for name, why in (stale or {}).get((row.lesson, row.language), {}).items()
+        )
+        table.add_row(_plain(row.lesson), row.language, state, _plain("; ".join(filter(None, (_what(row), old)))))
     console.print(table)
 
 

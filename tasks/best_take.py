@@ -95,7 +95,9 @@ def recognized(sound: Path, hearing: Hearing, bench: Workbench) -> str:
         path.write_text(json.dumps(" ".join(word.text for word in words), ensure_ascii=False), encoding="utf-8")
         return path
 
-    return json.loads(bench.store.made("words", key, make).read_text(encoding="utf-8"))
+    bench.kept("words", key, who)
+    made = bench.store.made("words", key, make, engine=who.as_dict())
+    return json.loads(made.read_text(encoding="utf-8"))
 
 
 def word_errors(text: str, heard: str) -> float:

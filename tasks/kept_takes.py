@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from manifests.store import Commit
 from tasks import take_sound
-from tasks.stage import Workbench
+from tasks.stage import Engine, Workbench
 
 if TYPE_CHECKING:
     from voiceclone.saying import Said, Saying
@@ -24,6 +24,8 @@ class Wish:
     key: str
     kept: Commit | None
     """The take as it was made before, where it was."""
+    engine: Engine
+    """Who makes it now."""
 
 
 def kept(
@@ -54,6 +56,7 @@ def kept(
                 wish.key,
                 lambda folder, take=take: take_sound.write(take.audio, take.rate, folder / "take.flac"),
                 people=people,
+                engine=wish.engine.as_dict(),
                 notes={"seed": wish.saying.seed},
             )
         yield made

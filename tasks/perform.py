@@ -26,6 +26,7 @@ from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.media import check_file
 from tasks.stage import Stage, Workbench
+from tasks.staleness import why_stale
 from voiceclone.registry import Registry
 
 
@@ -139,9 +140,12 @@ def perform(
     cores: int = 1,
     force: bool = False,
     redo: frozenset[str] = frozenset(),
+    refresh: bool = False,
     tell: Callable[[float], None] = lambda share: None,
 ) -> Outcome:
     """Run one stage where it is not up to date, or where it is forced; `redo` names lines to be made again in it.
+
+    With `refresh` it runs too where another version of its engine made what is there.
 
     Raises DubError, with lesson and stage filled in; anything else that a stage raises becomes StageFailed.
     """
@@ -149,7 +153,8 @@ def perform(
         stage.check(job)
         key, digests = key_of(stage, job, products, workspace)
         made_before = not force and standing(stage, key, workspace) is not None
-        if made_before and (commit := workspace.store.sound(stage.name, key)) is not None:
+        commit = workspace.store.sound(stage.name, key) if made_before else None
+        if commit is not None and not (refresh and why_stale(stage.engine(job), commit.engine)):
             workspace.ledger.found(job.course.course, {(job.lesson_id, job.language or "", stage.name): key})
             return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
         # What stands under the key now was found wanting or is to be replaced; what comes later is another worker's.
@@ -167,6 +172,7 @@ def perform(
                     replaces=replaces,
                     cores=cores,
                     redo=redo,
+                    refresh=refresh,
                     tell=tell,
                 )
             except (EngineUnavailable, ConsentRefused) as error:
@@ -223,6 +229,7 @@ def _run(
     replaces: bool,
     cores: int,
     redo: frozenset[str],
+    refresh: bool,
     tell: Callable[[float], None],
 ) -> Commit:
     store = workspace.store
@@ -237,7 +244,14 @@ def _run(
     with store.scratch() as scratch:
         works: set[str] = set()
         bench = Workbench(
-            store.using(works), scratch, cores=cores, tell=tell, history=history, redo=redo, digests=dict(digests)
+            store.using(works),
+            scratch,
+            cores=cores,
+            tell=tell,
+            history=history,
+            redo=redo,
+            digests=dict(digests),
+            refresh=refresh,
         )
         made = stage.run(stage.params(job), inputs, bench)
         missing = set(stage.makes) - set(made.outputs)

@@ -15,6 +15,7 @@ from manifests.model import Job
 from manifests.workspace import Workspace
 from tasks.perform import Outcome, Products, key_of, standing
 from tasks.stage import Stage, digest
+from tasks.staleness import Versions
 
 _NOT_SETTINGS = {"signer": "the signing certificate changed", "approval": "it was approved, or no longer is"}
 """Parameters that come from elsewhere than the manifest, and what to say where only they changed."""
@@ -32,6 +33,8 @@ class Step:
     stage: str
     state: StepState
     why: str = ""
+    stale: str = ""
+    """Why it would be done with `refresh`, of a stage that is cached: another version of its engine made it."""
     estimate_s: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -40,6 +43,8 @@ class Step:
             facts["cached"] = True
         if self.why:
             facts["why"] = self.why
+        if self.stale:
+            facts["stale"] = self.stale
         if self.estimate_s is not None:
             facts["seconds"] = round(self.estimate_s, 1)
         return facts
@@ -55,6 +60,11 @@ class Walk:
     @property
     def complete(self) -> bool:
         return all(step.state == "cached" for step in self.steps)
+
+    @property
+    def stale(self) -> dict[str, str]:
+        """The stages whose results are stale, and why."""
+        return {step.stage: step.stale for step in self.steps if step.stale}
 
     @property
     def state(self) -> StepState:
@@ -77,11 +87,14 @@ def walk(
     *,
     force: frozenset[str] = frozenset(),
     last_keys: Mapping[tuple[str, str, str], str] | None = None,
+    versions: Versions | None = None,
+    refresh: bool = False,
 ) -> Walk:
     """Follow the stages of a job through the store; starts nothing and loads no engine.
 
     `last_keys` are the ledger's latest keys, by lesson, language and stage: they tell why something is to be done, and
-    which media files nobody need open to know that it is.
+    which media files nobody need open to know that it is. With `versions` it is told what is stale, and what is stale
+    is to be done with `refresh`.
     """
     steps: list[Step] = []
     products = before.products if before else Products()
@@ -98,9 +111,14 @@ def walk(
             elif state == "cached":
                 key, digests = key_of(stage, job, products, workspace)
                 commit = standing(stage, key, workspace)
+                stale = versions.stale(stage, job, commit.engine) if versions and commit else ""
+                if stale and refresh:
+                    state = "run"
+                    steps.append(Step(stage.name, "run", f"stale: {stale}"))
+                    continue
                 if commit is not None:
                     products = products.plus(Outcome(stage.name, commit, cached=True, seconds=commit.seconds))
-                    steps.append(Step(stage.name, "cached", _as_before(commit.notes)))
+                    steps.append(Step(stage.name, "cached", _as_before(commit.notes), stale))
                     continue
                 state = "run"
                 steps.append(

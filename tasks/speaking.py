@@ -165,14 +165,15 @@ def _wish(order: Order, take: int, engine: Synthesizer, wanted: Voicing, how: Ho
         "rate": rate,
     }
     key = digest(facts | {"take": take})
-    standing = bench.store.sound("take", key)
+    before = bench.store.sound("take", key)
     seed = int(key[:8], 16) % _SEEDS if engine.seeded else 0
-    if standing is not None:
-        seed = int(standing.notes.get("seed", seed))
+    if before is not None:
+        seed = int(before.notes.get("seed", seed))
+    standing = bench.kept("take", key, identity)
     if standing is not None and order.line.id in bench.redo:
         bench.store.forget("take", key)
         standing, seed = None, (seed + 1) % _SEEDS if engine.seeded else 0  # the same seed would be the same take
-    return Wish(Saying(text, Refinement(**obeyed), rate, seed, order.line.id), key, standing)
+    return Wish(Saying(text, Refinement(**obeyed), rate, seed, order.line.id), key, standing, identity)
 
 
 def _best(order: Order, takes: Sequence[Heard], number: int, how: How, bench: Workbench) -> Sound:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from manifests.model import Job
-from manifests.store import Store
+from manifests.store import Commit, Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,16 @@ class Workbench:
     """Lines that were asked for again: nothing that was kept of them alone, such as a take, is used."""
     digests: Mapping[str, str] = field(default_factory=dict[str, str])
     """SHA-256 of the inputs by name, as the key was made from: no file need be read twice."""
+    refresh: bool = False
+    """Whether what was kept of another version of its engine, such as a take, is made again."""
+
+    def kept(self, stage: str, key: str, engine: Engine) -> Commit | None:
+        """The commit of a small keyed piece of an engine's work, where it is there and need not be made again."""
+        standing = self.store.sound(stage, key)
+        if standing is not None and self.refresh and standing.engine.get("version") != engine.version:
+            self.store.forget(stage, key)
+            return None
+        return standing
 
 
 @dataclass(frozen=True, slots=True)

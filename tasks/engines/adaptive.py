@@ -40,7 +40,7 @@ class Adaptive:
     def identity(self, wanted: Voicing) -> Engine:
         from voiceclone.cloner.engine import AdaptiveCloner
 
-        return Engine(self.name, AdaptiveCloner.version)
+        return Engine(self.name, f"{AdaptiveCloner.version} over espeak-ng {espeak.version()}")
 
     def languages(self, wanted: Voicing) -> tuple[str, ...]:
         return espeak.languages()

@@ -15,7 +15,7 @@ from manifests.errors import ConsentRefused
 from manifests.store import Store
 from tasks import own_voice
 from tasks.kept_takes import Wish
-from tasks.stage import Workbench
+from tasks.stage import Engine, Workbench
 from voiceclone.application import Application
 from voiceclone.cloner import training
 from voiceclone.cloner.clips import Clip
@@ -79,7 +79,7 @@ def bench(tmp_path: Path) -> Workbench:
 
 
 def wishes(bench: Workbench) -> list[Wish]:
-    return [Wish(Saying(text), text, bench.store.committed("take", text)) for text in TEXTS]
+    return [Wish(Saying(text), text, bench.store.committed("take", text), Engine("clone", "1")) for text in TEXTS]
 
 
 def engine(registry: Registry) -> AdaptiveCloner:

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from flows.lookout import Lookout, UpToDate
 from flows.standing import finished
 from flows.wanted import Selection, Wanted
+from manifests.ledger import TargetRow
+from manifests.model import Job
 from manifests.workspace import Workspace
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
-from tasks.plan import Step, Walk, walk
+from tasks.plan import Walk, walk
 from tasks.staleness import Versions
+
+
+Known = Mapping[tuple[str, str], TargetRow]
+"""The ledger's rows, by lesson and language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,7 @@ def pending(
     """
     course = selection.course.course
     known = space.ledger.targets(course)
+    lookout = Lookout(selection, space)
     follow = partial(
         walk,
         workspace=space,
@@ -46,23 +54,46 @@ def pending(
         versions=Versions(),
         refresh=refresh,
     )
-    for item in selection.lessons:
-        lesson = follow(LESSON_STAGES, item.job)
-        open_ = _open(lesson.steps)
-        for target in item.targets:
-            made = follow(TARGET_STAGES, target, before=lesson)
-            open_ |= _open(made.steps)
-            row = known.get((target.lesson_id, target.language or ""))
-            if made.complete:
-                state = made.products.outcomes["verify"].commit.notes["state"]
-                if row is None or (row.state, row.stale) != (state, bool(lesson.stale or made.stale)):
-                    space.ledger.record(finished(target, made.products))
-        if not open_:
-            for stage, products in joint_stages(item.job, lesson, space):
-                open_ |= _open(follow((stage,), item.job, before=Walk((), products)).steps)
-        if open_:
-            yield Pending(item, open_)
+    try:
+        for item in selection.lessons:
+            seen = None if force else lookout.known(item, refresh=refresh)
+            if seen is not None and _is_told(item, seen, known):
+                continue
+            lesson = follow(LESSON_STAGES, item.job)
+            made = [follow(TARGET_STAGES, target, before=lesson) for target in item.targets]
+            for target, each in zip(item.targets, made, strict=True):
+                _tell(target, lesson, each, known, space)
+            open_ = _open([lesson, *made])
+            joint = [
+                follow((stage,), item.job, before=Walk((), products))
+                for stage, products in (() if open_ else joint_stages(item.job, lesson, space))
+            ]
+            if open_ := open_ | _open(joint):
+                lookout.forget(item)
+                yield Pending(item, open_)
+            else:
+                lookout.note(item, lesson, made, joint)
+    finally:
+        lookout.save()
 
 
-def _open(steps: Sequence[Step]) -> frozenset[str]:
-    return frozenset(step.stage for step in steps if step.state != "cached")
+def _is_told(item: Wanted, seen: UpToDate, known: Known) -> bool:
+    """Whether the ledger knows the targets of a lesson of which nothing is to be done."""
+    rows = [known.get((item.job.lesson_id, each.language)) for each in seen.targets]
+    return all(
+        row is not None and (row.state, row.stale) == (each.state, bool(each.stale))
+        for row, each in zip(rows, seen.targets, strict=True)
+    )
+
+
+def _tell(target: Job, lesson: Walk, made: Walk, known: Known, space: Workspace) -> None:
+    """Write a finished target into the ledger where it knows nothing of it, or something else."""
+    if made.complete:
+        row = known.get((target.lesson_id, target.language or ""))
+        state = made.products.outcomes["verify"].commit.notes["state"]
+        if row is None or (row.state, row.stale) != (state, bool(lesson.stale or made.stale)):
+            space.ledger.record(finished(target, made.products))
+
+
+def _open(walks: Iterable[Walk]) -> frozenset[str]:
+    return frozenset(step.stage for each in walks for step in each.steps if step.state != "cached")

@@ -9,21 +9,22 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any, Final, TextIO
 
+from flows.lookout import Lookout, UpToDate
 from flows.order import Order
 from flows.standing import problem_text
-from flows.wanted import Selection, manifest_path, wanted
+from flows.wanted import Selection, Wanted, manifest_path, wanted
 from manifests.model import Job
 from manifests.workspace import Workspace, locate
 from tasks.perform import media_seconds
-from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, is_held
-from tasks.plan import Step, walk, worst
+from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held, joint_stages
+from tasks.plan import Step, Walk, walk, worst
 from tasks.staleness import Versions
 from tasks.understanding import unread
 from tasks.voice_terms import unspoken
@@ -41,6 +42,8 @@ USUAL_BYTES: Final[Mapping[str, float]] = {
 
 USUAL_VIDEO_BYTES: Final = 250_000.0
 """The same of anything else: a lecture at 2 Mbit/s."""
+
+_CACHED: Final = tuple(Step(stage.name, "cached") for stage in PIPELINE)
 
 _STOPPED = ("blocked", "failed")
 
@@ -191,35 +194,70 @@ def plan_course(
 
     `pace` is the work of a stage in seconds for each second of programme; with `refresh` what is stale is to be done.
     """
-    course = selection.course.course
-    last_keys = workspace.ledger.keys(course)
-    lengths = workspace.ledger.lengths(course)
+
+    @cache
+    def last_keys() -> Mapping[tuple[str, str, str], str]:
+        return workspace.ledger.keys(selection.course.course)
+
+    follow = partial(walk, workspace=workspace, versions=Versions(), refresh=refresh)
+    bytes_a_second = cache(partial(_bytes_a_second, selection, workspace))
+    lookout = Lookout(selection, workspace)
+    for item in selection.lessons:
+        if (seen := lookout.known(item, refresh=refresh)) is not None:
+            yield from _up_to_date(item, seen)
+            continue
+        lesson = follow(LESSON_STAGES, item.job, last_keys=last_keys())
+        length = _length(item.job.media, media_seconds(lesson.products), bytes_a_second)
+        targets: list[Walk] = []
+        for number, target in enumerate(item.targets):
+            made = follow(TARGET_STAGES, target, before=lesson, last_keys=last_keys())
+            targets.append(made)
+            # The lesson's own stages cost their time once, so they are counted with its first language.
+            before = _timed(lesson.steps, pace, length) if number == 0 else lesson.steps
+            held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
+            yield TargetPlan(target, (*before, *_timed(made.steps, pace, length)), length, held, unspoken(target))
+        if all(each.complete for each in targets):
+            joint = [
+                follow((stage,), item.job, before=Walk((), products))
+                for stage, products in joint_stages(item.job, lesson, workspace)
+            ]
+            if all(each.complete for each in joint):
+                lookout.note(item, lesson, targets, joint)
+    lookout.save()
+
+
+def _up_to_date(item: Wanted, seen: UpToDate) -> Iterator[TargetPlan]:
+    """The plans of a lesson of which nothing is to be done."""
+    length = Length(seen.length_s) if seen.length_s is not None else None
+    for each in seen.targets:
+        steps = tuple(
+            Step(stage.name, "cached", stale=each.stale[stage.name]) if stage.name in each.stale else step
+            for stage, step in zip(PIPELINE, _CACHED, strict=True)
+        )
+        held = each.problems if each.state == "review" else ()
+        target = item.job.model_copy(update={"language": each.language})
+        yield TargetPlan(target, steps if each.stale else _CACHED, length, held, each.unspoken)
+
+
+def _bytes_a_second(selection: Selection, workspace: Workspace) -> float | None:
+    """What a second of the course's lessons usually weighs; None where none was ever opened."""
+    lengths = workspace.ledger.lengths(selection.course.course)
     weights = [
         item.job.media.stat().st_size / lengths[item.job.lesson_id]
         for item in selection.lessons
         if lengths.get(item.job.lesson_id) and item.job.media.exists()
     ]
-    usual = median(weights) if weights else None
-    follow = partial(walk, workspace=workspace, last_keys=last_keys, versions=Versions(), refresh=refresh)
-    for item in selection.lessons:
-        lesson = follow(LESSON_STAGES, item.job)
-        length = _length(item.job.media, media_seconds(lesson.products), usual)
-        for number, target in enumerate(item.targets):
-            made = follow(TARGET_STAGES, target, before=lesson)
-            # The lesson's own stages cost their time once, so they are counted with its first language.
-            before = _timed(lesson.steps, pace, length) if number == 0 else lesson.steps
-            held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
-            yield TargetPlan(target, (*before, *_timed(made.steps, pace, length)), length, held, unspoken(target))
+    return median(weights) if weights else None
 
 
-def _length(media: Path, known: float | None, bytes_a_second: float | None) -> Length | None:
+def _length(media: Path, known: float | None, bytes_a_second: Callable[[], float | None]) -> Length | None:
     if known is not None:
         return Length(known)
     try:
         size = media.stat().st_size
     except OSError:
         return None
-    return Length(size / (bytes_a_second or USUAL_BYTES.get(media.suffix.lower(), USUAL_VIDEO_BYTES)), guessed=True)
+    return Length(size / (bytes_a_second() or USUAL_BYTES.get(media.suffix.lower(), USUAL_VIDEO_BYTES)), guessed=True)
 
 
 def _timed(steps: Sequence[Step], pace: Mapping[str, float], length: Length | None) -> tuple[Step, ...]:

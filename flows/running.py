@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NoReturn, get_args
 
@@ -196,7 +196,10 @@ def _stage(name: str) -> Stage:
 
 def _up_to_date(order: Order, selection: Selection, space: Workspace) -> bool:
     """Whether there is nothing to do."""
-    return not order.force and next(pending(selection, space, refresh=order.refresh), None) is None
+    if order.force:
+        return False
+    with closing(pending(selection, space, refresh=order.refresh)) as work:
+        return next(work, None) is None
 
 
 @contextmanager

@@ -173,11 +173,18 @@ class Ledger:
                 )
             )
 
-    def found(self, course: str, results: Mapping[tuple[str, str, str], str]) -> None:
+    def found(
+        self,
+        course: str,
+        results: Mapping[tuple[str, str, str], str],
+        last: Mapping[tuple[str, str, str], str] | None = None,
+    ) -> None:
         """Note results that were there already, by lesson, language and stage: the key of each, where it is not the
-        last one that is known. What is noted last is what `collect` keeps."""
-        lessons = {lesson for lesson, _, _ in results}
-        last = self.keys(course, next(iter(lessons)) if len(lessons) == 1 else None)
+        last one that is known (`last`, as `keys` has it; else it is asked for). What is noted last is what `gc` keeps.
+        """
+        if last is None:
+            lessons = {lesson for lesson, _, _ in results}
+            last = self.keys(course, next(iter(lessons)) if len(lessons) == 1 else None)
         rows = [
             {
                 "course": course,

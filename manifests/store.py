@@ -199,6 +199,11 @@ class Store:
         """Drop a commit, so that the stage runs again."""
         self._commit_path(stage, key).unlink(missing_ok=True)
 
+    def keys(self, stage: str) -> Iterator[str]:
+        """The key of every commit of a stage; nothing is read for it."""
+        for name in self.bucket.names(f"commits/{stage}"):
+            yield name.rpartition("/")[2].removesuffix(".json")
+
     def commits(self) -> Iterator[Commit]:
         """Every commit in the store, in no order that means anything."""
         for path in sorted((self.folder / "commits").glob("*/*.json")):

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows.conftest import Dub, Ran
+
 NEWER = """#!/bin/sh
 [ "$1" = --version ] && {{ echo "eSpeak NG text-to-speech: 9.9.9"; exit; }}
 exec {real} "$@"
@@ -15,7 +17,7 @@ TARGET = "lesson-02-light:ca"
 
 
 @pytest.fixture
-def newer(tmp_path) -> dict[str, str]:
+def newer(tmp_path: Path) -> dict[str, str]:
     """An environment in which espeak-ng is of version 9.9.9 and speaks as it did."""
     real = next(Path(folder) / "espeak-ng" for folder in os.get_exec_path() if (Path(folder) / "espeak-ng").is_file())
     (tmp_path / "bin").mkdir()
@@ -26,7 +28,9 @@ def newer(tmp_path) -> dict[str, str]:
 
 
 @pytest.mark.slow
-def test_another_version_of_an_engine_marks_what_it_made_and_refresh_makes_that_anew(demo, dub, newer):
+def test_another_version_of_an_engine_marks_what_it_made_and_refresh_makes_that_anew(
+    demo: tuple[Path, Ran], dub: Dub, newer: dict[str, str]
+) -> None:
     """Plan, status and report say so with the reason; a run leaves it; `--refresh` does clone and synthesize again,
     every take too, and nothing that follows from the same sound."""
     manifest = demo[0] / "course.yaml"

@@ -1,0 +1,55 @@
+"""What was found up to date is up to date as long as nothing that it was told by has changed."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from manifests.seen import Seen, Sighting, at_rest
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """A finished file that was written a while ago."""
+    path = tmp_path / "lesson.es.mp4"
+    path.write_text("picture and sound")
+    os.utime(path, (1e9, 1e9))
+    return path
+
+
+@pytest.fixture
+def sighting(file: Path) -> Sighting:
+    files = at_rest([file])
+    assert files is not None
+    return Sighting("facts", files, ("mix/1", "remux/2"), {"length": 12.5})
+
+
+def test_a_sighting_is_remembered_whole(tmp_path: Path, sighting: Sighting) -> None:
+    """By course, lesson and languages; the same lesson's later one takes its place."""
+    seen = Seen(tmp_path / "seen.sqlite")
+    seen.remember("c", {("lesson", "es"): replace(sighting, facts="older")})
+    seen.remember("c", {("lesson", "es"): sighting, ("lesson", "es,ca"): sighting})
+    assert Seen(tmp_path / "seen.sqlite").of("c") == {("lesson", "es"): sighting, ("lesson", "es,ca"): sighting}
+    assert seen.of("d") == {}
+    seen.forget("c", ["lesson"])
+    assert seen.of("c") == {}
+
+
+def test_it_holds_while_facts_files_and_commits_are_as_they_were(file: Path, sighting: Sighting) -> None:
+    """Any one of them that differs ends it: another digest, a commit less, a file written anew or gone."""
+    there = {"mix/1", "remux/2", "other/3"}
+    assert sighting.holds("facts", there.__contains__)
+    assert not sighting.holds("other facts", there.__contains__)
+    assert not sighting.holds("facts", {"mix/1"}.__contains__)
+    file.write_text("picture and noise")
+    assert not sighting.holds("facts", there.__contains__)
+    file.unlink()
+    assert not sighting.holds("facts", there.__contains__)
+
+
+def test_nothing_is_built_on_a_file_that_has_just_changed(file: Path) -> None:
+    """Its next change might have the same time."""
+    file.touch()
+    assert at_rest([file]) is None
+    assert at_rest([file.with_name("gone")]) is None

@@ -16,7 +16,6 @@ from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 from tasks.staleness import Versions
 
-
 Known = Mapping[tuple[str, str], TargetRow]
 """The ledger's rows, by lesson and language."""
 
@@ -59,14 +58,15 @@ def pending(
             seen = None if force else lookout.known(item, refresh=refresh)
             if seen is not None and _is_told(item, seen, known):
                 continue
+            space.digests.read()
             lesson = follow(LESSON_STAGES, item.job)
             made = [follow(TARGET_STAGES, target, before=lesson) for target in item.targets]
             for target, each in zip(item.targets, made, strict=True):
                 _tell(target, lesson, each, known, space)
-            open_ = _open([lesson, *made])
+            open_, by_language = _open([lesson, *made]), dict(zip(item.languages, made, strict=True))
             joint = [
                 follow((stage,), item.job, before=Walk((), products))
-                for stage, products in (() if open_ else joint_stages(item.job, lesson, space))
+                for stage, products in (() if open_ else joint_stages(item.job, lesson, space, by_language))
             ]
             if open_ := open_ | _open(joint):
                 lookout.forget(item)

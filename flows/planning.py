@@ -206,6 +206,7 @@ def plan_course(
         if (seen := lookout.known(item, refresh=refresh)) is not None:
             yield from _up_to_date(item, seen)
             continue
+        workspace.digests.read()
         lesson = follow(LESSON_STAGES, item.job, last_keys=last_keys())
         length = _length(item.job.media, media_seconds(lesson.products), bytes_a_second)
         targets: list[Walk] = []
@@ -219,7 +220,9 @@ def plan_course(
         if all(each.complete for each in targets):
             joint = [
                 follow((stage,), item.job, before=Walk((), products))
-                for stage, products in joint_stages(item.job, lesson, workspace)
+                for stage, products in joint_stages(
+                    item.job, lesson, workspace, dict(zip(item.languages, targets, strict=True))
+                )
             ]
             if all(each.complete for each in joint):
                 lookout.note(item, lesson, targets, joint)

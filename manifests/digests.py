@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy import BigInteger, Column, Engine, MetaData, Table, Text, create_engine, event, select
@@ -23,6 +24,9 @@ from manifests.store import file_sha256
 
 AT_REST_NS = 1_000_000_000
 ATTEMPTS = 3
+
+Identity = tuple[str, str, int, int]
+"""Device, inode, size, and time of change in nanoseconds."""
 
 _METADATA = MetaData()
 _FILES = Table(
@@ -45,7 +49,8 @@ class Digests:
     def __init__(self, cache: Path) -> None:
         self.cache = cache
         self._opened: Engine | None = None
-        self._seen: dict[tuple[str, str], tuple[int, int]] | None = None
+        self._read: dict[Identity, str] | None = None
+        self._asked: dict[Identity, str] = {}
 
     def of(self, path: Path) -> str:
         """SHA-256 of a file's bytes, in hexadecimal.
@@ -72,20 +77,23 @@ class Digests:
         What this process and others remember later is not looked at: all is read at the first question, since a plan
         asks of ten thousand files.
         """
-        device, inode, size, mtime_ns = _identity(path.stat())
-        if self._seen is None:
-            query = select(_FILES.c.device, _FILES.c.inode, _FILES.c.size, _FILES.c.mtime_ns)
+        return _identity(path.stat()) in self.read()
+
+    def read(self) -> Mapping[Identity, str]:
+        """All that is remembered, read once: for one who is going to ask about a whole library."""
+        if self._read is None:
             try:
                 with self._engine().connect() as connection:
-                    self._seen = {
-                        (row.device, row.inode): (row.size, row.mtime_ns) for row in connection.execute(query)
-                    }
+                    rows = connection.execute(select(_FILES))
+                    self._read = {(row.device, row.inode, row.size, row.mtime_ns): row.sha256 for row in rows}
             except SQLAlchemyError as error:
                 raise self._unusable(error) from error
-        return self._seen.get((device, inode)) == (size, mtime_ns)
+        return self._read
 
     def _known(self, stat: os.stat_result) -> str | None:
-        device, inode, size, mtime_ns = _identity(stat)
+        at = device, inode, size, mtime_ns = _identity(stat)
+        if (known := self._asked.get(at) or (self._read or {}).get(at)) is not None:
+            return known
         query = select(_FILES.c.sha256).where(
             _FILES.c.device == device,
             _FILES.c.inode == inode,
@@ -94,9 +102,13 @@ class Digests:
         )
         try:
             with self._engine().connect() as connection:
-                return connection.execute(query).scalar_one_or_none()
+                found = connection.execute(query).scalar_one_or_none()
         except SQLAlchemyError as error:
             raise self._unusable(error) from error
+
+        if found is not None:
+            self._asked[at] = found
+        return found
 
     def _remember(self, stat: os.stat_result, digest: str) -> None:
         device, inode, size, mtime_ns = _identity(stat)
@@ -135,5 +147,5 @@ def _settle(connection: DBAPIConnection, record: object) -> None:
     cursor.close()
 
 
-def _identity(stat: os.stat_result) -> tuple[str, str, int, int]:
+def _identity(stat: os.stat_result) -> Identity:
     return str(stat.st_dev), str(stat.st_ino), stat.st_size, stat.st_mtime_ns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from manifests.model import Job
 from manifests.script import load
 from manifests.workspace import Workspace
@@ -42,12 +44,15 @@ def waits_for_review(job: Job, lesson: Walk, workspace: Workspace) -> bool:
     return any(is_held(walk(TARGET_STAGES, language, workspace, lesson)) for language in languages)
 
 
-def joint_stages(job: Job, lesson: Walk, workspace: Workspace) -> tuple[tuple[Stage, Products], ...]:
+def joint_stages(
+    job: Job, lesson: Walk, workspace: Workspace, known: Mapping[str, Walk] | None = None
+) -> tuple[tuple[Stage, Products], ...]:
     """The stages that deliver a lesson in all its languages at once, and what each works from: the file of all
     languages, and HLS where that is asked for.
 
     None where a language is not verified yet or is held for review, or where still frames may be held, since then each
     language's picture lasts as long as it needs. The file is for two languages or more, in a container with room.
+    `known` are the languages that have been walked already.
     """
     languages, delivery = job.course.targets, job.course.delivery
     if not lesson.complete or job.course.timing.hold_still_frames or (len(languages) < 2 and not delivery.hls):
@@ -55,7 +60,8 @@ def joint_stages(job: Job, lesson: Walk, workspace: Workspace) -> tuple[tuple[St
     objects = dict(lesson.products.objects)
     people: dict[str, tuple[str, ...]] = {}
     for language in languages:
-        made = walk(TARGET_STAGES, job.model_copy(update={"language": language}), workspace, lesson)
+        made = (known or {}).get(language)
+        made = made or walk(TARGET_STAGES, job.model_copy(update={"language": language}), workspace, lesson)
         if not made.complete or is_held(made):
             return ()
         objects |= {f"{language}:{name}": ref for name, ref in made.products.objects.items()}

@@ -15,6 +15,9 @@ from manifests.rubbish import Rubbish, remove, rubbish
 from manifests.settings import personal
 from manifests.workspace import Workspace, locate
 
+LATELY_S = 3600.0
+"""Who shares a store and began a stage within this time may still be at work."""
+
 
 def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, json_wanted: bool) -> None:
     """Free the rubbish of a workspace, or with `dry_run` only look for it, and print what that comes to."""
@@ -28,7 +31,8 @@ def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, jso
             remedy="Set DUB_LEDGER to the database that all workers share.",
         )
     space = Workspace.open(root)
-    with space.idle() as running_since:
+    with space.idle() as here:
+        running_since = min(filter(None, (here, _elsewhere(space))), default=None)
         found = rubbish(space, running_since)
         forgotten = space.ledger.prune(dry_run=dry_run)
         if not dry_run:
@@ -47,6 +51,11 @@ def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, jso
             f"A run is at work on {shown(root)} since {since}: only what no result names was looked at."
             " Do it again when it has ended.\n"
         )
+
+
+def _elsewhere(space: Workspace) -> float | None:
+    """Since when other machines work with the same store, in seconds since 1970, by the ledger; None where none do."""
+    return space.ledger.at_work_since(time.time() - LATELY_S) if space.store.shared else None
 
 
 def _facts(found: Rubbish, root: Path, *, dry_run: bool, beside_a_run: bool, forgotten: int) -> dict[str, Any]:

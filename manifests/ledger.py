@@ -317,13 +317,26 @@ class Ledger:
     def unfinished_since(self) -> float | None:
         """When the oldest stage run began that did not end well, or not yet, in seconds since 1970; None where all are
         done."""
+        open_ = [started for state, started in self._last_runs() if state not in _HAS_RESULT]
+        return min(open_, default=None)
+
+    def at_work_since(self, lately: float) -> float | None:
+        """When the oldest stage run began that is under way, or that began after `lately`, on whatever machine, in
+        seconds since 1970: between two stages of a run no row says so. None where there is none.
+
+        A run that was killed counts until it is done again.
+        """
+        busy = [started for state, started in self._last_runs() if state == "running" or started >= lately]
+        return min(busy, default=None)
+
+    def _last_runs(self) -> list[tuple[str, float]]:
+        """State of the last run of every stage of everything, and when it began."""
         query = select(*_PLACE, _stage_runs.c.state, _stage_runs.c.started).order_by(_stage_runs.c.id)
         last: dict[Place, tuple[str, str]] = {}
         with self._database.reading() as connection:
             for row in connection.execute(query):
                 last[row.course, row.lesson, row.language, row.stage] = (row.state, row.started)
-        open_ = [started for state, started in last.values() if state not in _HAS_RESULT]
-        return datetime.fromisoformat(min(open_)).timestamp() if open_ else None
+        return [(state, datetime.fromisoformat(started).timestamp()) for state, started in last.values()]
 
     def rebuild(self, commits: Iterable[Commit]) -> int:
         """Write again what the store's commits say of finished targets; returns how many targets that were."""

@@ -105,6 +105,11 @@ class Store:
                 made.mkdir(parents=True, exist_ok=True)
 
     @property
+    def shared(self) -> bool:
+        """Whether others work with it too, whom this workspace knows nothing of."""
+        return self.folder != self.root
+
+    @property
     def place(self) -> str:
         """Where the store is, for messages: a folder, or an address without its secrets."""
         return str(self.folder)

@@ -259,6 +259,18 @@ def test_who_spoke_in_a_finished_file_is_not_forgotten(tmp_path: Path, space: Wo
     assert names(space.store) == ({"remux/old"}, set())
 
 
+def test_workers_of_a_shared_store_are_known_by_the_ledger(space: Workspace) -> None:
+    """By a stage that is under way, however long, or by one that began lately."""
+    assert space.ledger.at_work_since(time.time() - 3600) is None
+    with space.ledger.running("c", "one", "es", "say", "1") as row:
+        since = space.ledger.at_work_since(time.time() + 3600)
+        assert since is not None
+        assert abs(since - time.time()) < 60
+        row.state = "done"
+    assert space.ledger.at_work_since(time.time() - 3600) == since
+    assert space.ledger.at_work_since(time.time() + 3600) is None
+
+
 def test_a_run_that_is_at_work_is_noticed(space: Workspace) -> None:
     """By the lock that a run holds, and only as long as it holds it."""
     before = time.time()

@@ -19,6 +19,7 @@ from manifests.errors import DubError
 from manifests.model import Job
 from manifests.seen import Seen, Sighting, at_rest, identity
 from manifests.shelves import lies_at
+from manifests.store import mark
 from manifests.workspace import Workspace
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES
@@ -65,7 +66,7 @@ class Lookout:
     def known(self, item: Wanted, *, refresh: bool = False) -> UpToDate | None:
         """A lesson that was up to date, and still is; none with something stale, where that is to be done."""
         sighting = self._sightings.get(_at(item))
-        if sighting is None or not sighting.holds(self._facts_of(item), self._commits.__contains__):
+        if sighting is None or not sighting.holds(self._facts_of(item), self._commits, self._objects):
             return None
         told = sighting.told
         if refresh and any(each["stale"] for each in told["targets"]):
@@ -107,7 +108,9 @@ class Lookout:
         ]
         length = media_seconds(lesson.products)
         there = tuple(f"{commit.stage}/{commit.key}" for commit in commits)
-        self._fresh[_at(item)] = Sighting(self._facts_of(item), files, there, {"length": length, "targets": targets})
+        objects = tuple({mark(name) for commit in commits for name in commit.objects_named})
+        told = {"length": length, "targets": targets}
+        self._fresh[_at(item)] = Sighting(self._facts_of(item), files, there, objects, told)
         if len(self._fresh) >= _BATCH:
             self.save()
 
@@ -144,6 +147,10 @@ class Lookout:
     def _commits(self) -> frozenset[str]:
         stages = (*(stage.name for stage in PIPELINE), "multi", "hls")
         return frozenset(f"{stage}/{key}" for stage in stages for key in self._space.store.keys(stage))
+
+    @cached_property
+    def _objects(self) -> frozenset[int] | None:
+        return self._space.store.marks()
 
     def _facts_of(self, item: Wanted) -> str:
         lesson = item.job.lesson.model_dump_json()

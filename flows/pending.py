@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,7 +35,7 @@ def pending(
     force: frozenset[str] = frozenset(),
     refresh: bool = False,
     unopened: bool = False,
-) -> Iterator[Pending]:
+) -> Generator[Pending]:
     """The lessons that have something to do, in their order; loads no engine and no Prefect.
 
     What the ledger lacks of finished targets is written into it again on the way. With `refresh`, what is stale is to

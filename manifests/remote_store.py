@@ -93,6 +93,9 @@ class RemoteStore(Store):
     def forget(self, stage: str, key: str) -> None:
         self.remote.delete(_commit(stage, key))
 
+    def marks(self) -> frozenset[int] | None:
+        return None
+
     def commits(self) -> Iterator[Commit]:
         for stage in self.remote.folders("commits"):
             for digit in DIGITS:

@@ -1,8 +1,8 @@
 """What was found up to date, and by which facts, so that a library of finished lessons is not looked through again.
 
 One row a lesson in an SQLite file of the workspace that anybody may delete: a digest of everything that its results
-depend on, the files that were looked at with their inodes, sizes and times, and the commits that were there. As long as
-all of that is as it was, so is the answer.
+depend on, the files that were looked at with their inodes, sizes and times, and the commits and objects that were
+there. As long as all of that is as it was, so is the answer.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ AT_REST_NS = 1_000_000_000
 
 _SCHEMA = """
 create table if not exists seen (
-    course text, lesson text, languages text, facts text, files text, commits text, told text,
+    course text, lesson text, languages text, facts text, files text, commits text, objects text, told text,
     primary key (course, lesson, languages)
 )
 """
@@ -42,15 +42,18 @@ class Sighting:
     files: Mapping[str, Identity]
     commits: tuple[str, ...]
     """`stage/key`."""
+    objects: tuple[int, ...]
+    """The marks of what they name, as the store's `marks` has them."""
     told: Mapping[str, Any]
     """What a plan says of it, as JSON."""
 
-    def holds(self, facts: str, has: Callable[[str], bool]) -> bool:
-        """Whether everything is as it was; `has` says whether a commit is there."""
+    def holds(self, facts: str, commits: frozenset[str], objects: frozenset[int] | None) -> bool:
+        """Whether everything is as it was, given the commits and objects that are there; None takes those as there."""
         return (
             self.facts == facts
             and all(identity(path) == was for path, was in self.files.items())
-            and all(map(has, self.commits))
+            and commits.issuperset(self.commits)
+            and (objects is None or objects.issuperset(self.objects))
         )
 
 
@@ -83,26 +86,35 @@ class Seen:
 
     def of(self, course: str) -> dict[tuple[str, str], Sighting]:
         """By lesson and languages, with commas between them."""
-        query = "select lesson, languages, facts, files, commits, told from seen where course = ?"
+        query = "select lesson, languages, facts, files, commits, objects, told from seen where course = ?"
         with self._opened() as index:
             return {
                 (lesson, languages): Sighting(
                     facts,
                     {path: (each[0], each[1], each[2]) for path, each in json.loads(files).items()},
                     tuple(commits.split()),
+                    tuple(int(each, 16) for each in objects.split()),
                     json.loads(told),
                 )
-                for lesson, languages, facts, files, commits, told in index.execute(query, (course,))
+                for lesson, languages, facts, files, commits, objects, told in index.execute(query, (course,))
             }
 
     def remember(self, course: str, sightings: Mapping[tuple[str, str], Sighting]) -> None:
         """Write down sightings, over earlier ones."""
         rows = (
-            (course, *at, each.facts, json.dumps(dict(each.files)), " ".join(each.commits), json.dumps(dict(each.told)))
+            (
+                course,
+                *at,
+                each.facts,
+                json.dumps(dict(each.files)),
+                " ".join(each.commits),
+                " ".join(f"{object_:x}" for object_ in each.objects),
+                json.dumps(dict(each.told)),
+            )
             for at, each in sightings.items()
         )
         with self._opened() as index:
-            index.executemany("insert or replace into seen values (?, ?, ?, ?, ?, ?, ?)", rows)
+            index.executemany("insert or replace into seen values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def forget(self, course: str, lessons: Iterable[str]) -> None:
         """Forget lessons: something of them is going to be done."""

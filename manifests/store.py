@@ -20,12 +20,14 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import TypeAdapter
 
 from manifests.bucket import Bucket, FolderBucket
 from manifests.errors import StoreError
+
+MARK_DIGITS: Final = 12
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -84,6 +86,11 @@ class Stored:
 
 
 COMMIT = TypeAdapter(Commit)
+
+
+def mark(name: str) -> int:
+    """An object's name in small: by these an object is told from a million others."""
+    return int(name[:MARK_DIGITS], 16)
 
 
 class Store:
@@ -208,6 +215,11 @@ class Store:
         """The key of every commit of a stage; nothing is read for it."""
         for name in self.bucket.names(f"commits/{stage}"):
             yield name.rpartition("/")[2].removesuffix(".json")
+
+    def marks(self) -> frozenset[int] | None:
+        """The `mark` of every object that lies here; None where all that a commit names is taken as there."""
+        found = (entry.name for folder in os.scandir(self.folder / "objects") for entry in os.scandir(folder))
+        return frozenset(map(mark, found))
 
     def commits(self) -> Iterator[Commit]:
         """Every commit in the store, in no order that means anything."""

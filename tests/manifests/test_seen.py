@@ -22,7 +22,7 @@ def file(tmp_path: Path) -> Path:
 def sighting(file: Path) -> Sighting:
     files = at_rest([file])
     assert files is not None
-    return Sighting("facts", files, ("mix/1", "remux/2"), {"length": 12.5})
+    return Sighting("facts", files, ("mix/1", "remux/2"), (0xABC, 0xDEF), {"length": 12.5})
 
 
 def test_a_sighting_is_remembered_whole(tmp_path: Path, sighting: Sighting) -> None:
@@ -36,16 +36,18 @@ def test_a_sighting_is_remembered_whole(tmp_path: Path, sighting: Sighting) -> N
     assert seen.of("c") == {}
 
 
-def test_it_holds_while_facts_files_and_commits_are_as_they_were(file: Path, sighting: Sighting) -> None:
-    """Any one of them that differs ends it: another digest, a commit less, a file written anew or gone."""
-    there = {"mix/1", "remux/2", "other/3"}
-    assert sighting.holds("facts", there.__contains__)
-    assert not sighting.holds("other facts", there.__contains__)
-    assert not sighting.holds("facts", {"mix/1"}.__contains__)
+def test_it_holds_while_facts_files_commits_and_objects_are_as_they_were(file: Path, sighting: Sighting) -> None:
+    """Any one of them that differs ends it: another digest, a commit or an object less, a file written anew or gone."""
+    commits, objects = frozenset({"mix/1", "remux/2", "other/3"}), frozenset({0xABC, 0xDEF, 1})
+    assert sighting.holds("facts", commits, objects)
+    assert sighting.holds("facts", commits, None)
+    assert not sighting.holds("other facts", commits, objects)
+    assert not sighting.holds("facts", frozenset({"mix/1"}), objects)
+    assert not sighting.holds("facts", commits, frozenset({0xABC}))
     file.write_text("picture and noise")
-    assert not sighting.holds("facts", there.__contains__)
+    assert not sighting.holds("facts", commits, objects)
     file.unlink()
-    assert not sighting.holds("facts", there.__contains__)
+    assert not sighting.holds("facts", commits, objects)
 
 
 def test_nothing_is_built_on_a_file_that_has_just_changed(file: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -12,7 +10,9 @@ import typer
 from pydantic import ValidationError
 from rich.console import Console
 
+from flows.answering import print_json
 from flows.order import Order, shown
+from flows.saying import say
 from flows.standing import as_json, exit_code, finished, print_rows
 from flows.wanted import manifest_path, wanted
 from manifests import approvals
@@ -56,13 +56,13 @@ def approve_target(
     )
     (job,) = wanted(order).targets
     space = Workspace.open(order.workspace)
-    with space.locked(_say):
+    with space.locked(say):
         approval = _approval(job, _waiting(job), by, reason)
         approvals.write(path, approval)
         lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
         before = walk(TARGET_STAGES[:-1], job, space, lesson)
         if not before.complete:
-            _say(f"Approved. `dub run {shown(path)}` releases it, once it is made again as it was.")
+            say(f"Approved. `dub run {shown(path)}` releases it, once it is made again as it was.")
             raise typer.Exit(0)
         outcome = perform(verify.STAGE, job, before.products, space)
         row = finished(job, before.products.plus(outcome))
@@ -71,11 +71,11 @@ def approve_target(
         joint = joint_stages(job, Walk((), lesson.products), space)
     if json_wanted:
         facts = as_json(job.course.course, [row])
-        sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        print_json(facts)
     else:
         print_rows(Console(), job.course.course, [row])
     if joint:
-        _say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")
+        say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")
     raise typer.Exit(exit_code([row]))
 
 
@@ -105,7 +105,3 @@ def _approval(job: Job, record: Record, by: str, reason: str) -> Approval:
     gates = tuple(dict.fromkeys(problem.gate for problem in record.problems if problem.gate))
     now = datetime.now(UTC).isoformat(timespec="seconds")
     return Approval(job.lesson_id, job.language or "", record.content or "", gates, now, by, reason)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import typer
 from rich.console import Console
 
+from flows.answering import print_json
 from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order, shown
 from flows.planning import missing_consents
@@ -45,7 +45,7 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
         facts = as_json(selection.course.course, rows, stale)
         counts = {state: count for state in STATES if (count := list(states.values()).count(state))}
         told = {"targets": [*facts["targets"], *never], "counts": counts, "next": [step.as_dict() for step in steps]}
-        _print_json(facts | told)
+        print_json(facts | told)
         return
     console = Console()
     print_rows(console, selection.course.course, rows, stale)
@@ -76,7 +76,7 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
         missing += missing_consents((target, unspoken(target)) for target in selection.targets)
         unheard += unread(selection.targets)
     if json_wanted:
-        _print_json(
+        print_json(
             {
                 "findings": [
                     {"file": finding.file, "line": finding.line, "message": finding.message} for finding in findings
@@ -106,7 +106,3 @@ def _blocks(selection: Selection) -> list[str]:
             except DubError as error:
                 said[f"{target.name}: {stage.name}: {error}"] = None
     return list(said)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")

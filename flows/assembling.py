@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from difflib import get_close_matches
@@ -11,6 +10,7 @@ from typing import Any, NoReturn, get_args
 
 import typer
 
+from flows.answering import print_json
 from flows.progress import Watcher, watching
 from flows.remaining import expected
 from flows.standing import as_json, exit_code
@@ -67,7 +67,7 @@ def assemble_takes(
     if UNSAID in record.notes:
         sys.stderr.write(f"dub: {UNSAID}. If a machine speaks in them, run again with --synthetic.\n")
     if json_wanted:
-        sys.stdout.write(json.dumps(as_json(record.course, [row]), indent=1, ensure_ascii=False) + "\n")
+        print_json(as_json(record.course, [row]))
     else:
         sys.stdout.write("".join(f"{line}\n" for line in _rows(record.state, out, problems)))
     raise typer.Exit(exit_code([row]))

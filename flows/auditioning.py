@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from dataclasses import replace
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
+from flows.answering import print_json
 from flows.standing import BLOCKED, DONE
 from flows.voicing import enrolments
 from manifests.engines import chosen
@@ -77,7 +77,7 @@ def audition_voice(
     if json_wanted:
         facts = {"person": person, "language": tag, "consent": enrolment.consent, "path": str(path)}
         facts |= {"seconds": round(len(sound) / said.rate, 3), "engine": wanted.engine, "voice": said.digest}
-        sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        print_json(facts)
     else:
         sys.stdout.write(f"{path}\n")
     raise typer.Exit(DONE)

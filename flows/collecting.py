@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
+from flows.answering import print_json
 from flows.order import shown
 from flows.wanted import manifest_path
 from manifests.errors import InputError
@@ -39,7 +39,7 @@ def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, jso
             remove(found, space.store)
     if json_wanted:
         facts = _facts(found, root, dry_run=dry_run, beside_a_run=running_since is not None, forgotten=forgotten)
-        sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        print_json(facts)
         return
     sys.stdout.write(_in_words(found, dry_run) + "\n")
     if forgotten:

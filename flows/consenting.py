@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.answering import print_json, print_line
 from flows.standing import UNFINISHED
 from flows.stating import Evidence, Findings
 from manifests.errors import InputError
@@ -29,8 +29,8 @@ def init_registry(json_wanted: bool) -> None:
     if json_wanted:
         print_json(facts)
         return
-    say(f"consents: {registry.root}")
-    say(f"keys: {registry.key_folder} (key {key.id}; keep a copy where nobody else reads it)")
+    print_line(f"consents: {registry.root}")
+    print_line(f"keys: {registry.key_folder} (key {key.id}; keep a copy where nobody else reads it)")
 
 
 def add_consent(
@@ -91,19 +91,21 @@ def show_consent(consent: str, json_wanted: bool) -> None:
         "third_parties",
     ):
         if facts[name]:
-            say(f"{name.replace('_', ' ')}: {_cell(facts[name])}")
-    say(f"commercial use: {'yes' if record.scope.commercial else 'no'}")
-    say(f"holds: {record.validity.not_before.isoformat()} until {record.validity.expires_at.isoformat()}")
+            print_line(f"{name.replace('_', ' ')}: {_cell(facts[name])}")
+    print_line(f"commercial use: {'yes' if record.scope.commercial else 'no'}")
+    print_line(f"holds: {record.validity.not_before.isoformat()} until {record.validity.expires_at.isoformat()}")
     if record.instrument is not None:
-        say(f"agreement: sha256 {record.instrument.sha256}")
+        print_line(f"agreement: sha256 {record.instrument.sha256}")
     if record.statement is not None:
-        say(f"spoken statement: {record.statement.verdict}" + (" (verified)" if record.statement_verified else ""))
+        print_line(
+            f"spoken statement: {record.statement.verdict}" + (" (verified)" if record.statement_verified else "")
+        )
     for match in record.voice_match:
-        say(f"voice: {match.encoder} {match.score:.3f}, threshold {match.threshold:.3f}: {match.verdict}")
+        print_line(f"voice: {match.encoder} {match.score:.3f}, threshold {match.threshold:.3f}: {match.verdict}")
     if reason:
-        say(f"revoked because: {reason}")
+        print_line(f"revoked because: {reason}")
     for problem in facts["problems"]:
-        say(f"problem: {problem}")
+        print_line(f"problem: {problem}")
 
 
 def verify_consents(consents: Iterable[str], json_wanted: bool) -> None:
@@ -115,9 +117,9 @@ def verify_consents(consents: Iterable[str], json_wanted: bool) -> None:
     else:
         for each in checked:
             for problem in each.problems:
-                say(f"{each.consent}: {problem}")
+                print_line(f"{each.consent}: {problem}")
             if each.sound:
-                say(f"{each.consent}: sound, {each.standing or 'in force'}")
+                print_line(f"{each.consent}: sound, {each.standing or 'in force'}")
     if not all(each.sound for each in checked):
         raise typer.Exit(UNFINISHED)
 
@@ -140,7 +142,9 @@ def show_audit(json_wanted: bool) -> None:
         return
     for entry in entries:
         details = " ".join(f"{name}={json.dumps(value)}" for name, value in entry.details.items() if name != "ids")
-        say(" ".join(part for part in (str(entry.seq), entry.at, entry.action, entry.consent or "", details) if part))
+        print_line(
+            " ".join(part for part in (str(entry.seq), entry.at, entry.action, entry.consent or "", details) if part)
+        )
 
 
 def verify_audit(json_wanted: bool) -> None:
@@ -150,20 +154,11 @@ def verify_audit(json_wanted: bool) -> None:
         facts = {"entries": report.entries, "fault": report.fault, "torn_bytes": report.torn, "head": report.head}
         print_json({"sound": report.sound, **facts})
     elif report.sound:
-        say(f"{report.entries} entries, none changed, removed or out of order; the last is {report.head}")
+        print_line(f"{report.entries} entries, none changed, removed or out of order; the last is {report.head}")
     else:
-        say(f"the audit log is damaged: {report.fault}")
+        print_line(f"the audit log is damaged: {report.fault}")
     if not report.sound:
         raise typer.Exit(UNFINISHED)
-
-
-def say(text: str) -> None:
-    """One line on stdout, never folded."""
-    sys.stdout.write(text + "\n")
-
-
-def print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _from_file(file: Path, consent: str | None, flags: Mapping[str, Any]) -> Application:
@@ -202,9 +197,9 @@ def _tell(record: Record, json_wanted: bool, findings: Findings | None = None) -
         print_json({"consent": record.model_dump(mode="json"), "remarks": list(said)})
         return
     until = record.validity.expires_at.date().isoformat()
-    say(f"{record.id}: {record.status}, {record.person}, {', '.join(record.scope.languages)}, until {until}")
+    print_line(f"{record.id}: {record.status}, {record.person}, {', '.join(record.scope.languages)}, until {until}")
     for remark in said:
-        say(remark)
+        print_line(remark)
 
 
 def _summary(checked: Checked) -> dict[str, Any]:

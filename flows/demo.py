@@ -6,7 +6,6 @@ nobody; what they say was written for this.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -18,6 +17,7 @@ from typing import Any, NoReturn
 import typer
 from rich.console import Console
 
+from flows.answering import print_json
 from flows.order import Order, shown
 from flows.running import carry_out
 from flows.standing import as_json, stage_seconds
@@ -131,7 +131,7 @@ def run_demo(folder: Path, json_wanted: bool) -> NoReturn:
     code = carry_out(order, json_wanted=False, table=not json_wanted, tell=False)
     rows = list(Workspace.open(order.workspace).ledger.targets("demo").values())
     if json_wanted:
-        sys.stdout.write(json.dumps(as_json("demo", rows), indent=1, ensure_ascii=False) + "\n")
+        print_json(as_json("demo", rows))
         raise typer.Exit(code)
     console = Console(file=sys.stderr)
     console.print("seconds of work by stage:", highlight=False)

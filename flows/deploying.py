@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import urllib.error
@@ -11,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from flows.answering import print_json
 from flows.order import shown
 from flows.saying import say
 from flows.server import SETTINGS
@@ -55,7 +55,7 @@ def deploy_manifests(
         deployed = register(client, courses, pool=pool, gpu_pool=gpu_pool, shard=shard, flags=given)
     if json_wanted:
         facts = {"server": url, "pools": [pool, gpu_pool], "deployments": [each.as_dict() for each in deployed]}
-        sys.stdout.write(json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        print_json(facts)
         return
     for each in deployed:
         sys.stdout.write(f"{each.name}  pool {each.pool}  {each.schedule or 'when it is started'}\n")

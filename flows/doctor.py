@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib import metadata
@@ -17,6 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.answering import print_json
 from manifests import settings
 from manifests.engines import GROUPS, installed
 from manifests.errors import EngineUnavailable, ManifestError
@@ -71,7 +70,7 @@ def show_doctor(licences: bool, json_wanted: bool) -> None:
         return
     checks = list(examine())
     if json_wanted:
-        sys.stdout.write(json.dumps({"checks": [asdict(check) for check in checks]}, indent=1) + "\n")
+        print_json({"checks": [asdict(check) for check in checks]})
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("", "what", "found", "to mend it"):
@@ -184,7 +183,7 @@ def _show_licences(json_wanted: bool) -> None:
     rows += list(_engine_licences())
     rows += sorted(_package_licences())
     if json_wanted:
-        sys.stdout.write(json.dumps(dict(rows), indent=1) + "\n")
+        print_json(dict(rows))
         return
     table = Table("what", "licence", box=None, pad_edge=False)
     for row in rows:

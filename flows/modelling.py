@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +11,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.answering import print_json
 from flows.order import Order
+from flows.saying import say
 from flows.standing import BLOCKED, DONE, UNFINISHED
 from flows.wanted import manifest_path, wanted
 from manifests import settings
@@ -29,7 +30,7 @@ def list_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> 
     folder = settings.of().models
     rows = [_facts(need, folder) for need in needs]
     if json_wanted:
-        _print_json({"folder": str(folder) if folder else None, "models": rows})
+        print_json({"folder": str(folder) if folder else None, "models": rows})
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "for", "here", "size", "licence", "from"):
@@ -59,15 +60,15 @@ def pull_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> 
         row: dict[str, Any] = {"name": model.name, "state": "here"}
         try:
             if model.there is None or fetching.faults(model, folder / model.name):
-                _say(f"{model.name}: fetching {_size(model)} from {model.source or 'nowhere'}")
+                say(f"{model.name}: fetching {_size(model)} from {model.source or 'nowhere'}")
                 receipt = fetching.pull(model, folder / model.name)
                 row |= {"state": "fetched", "revision": receipt.revision, "files": dict(receipt.files)}
         except DubError as error:
             row |= {"state": "missing", "why": str(error)}
-        _say(f"{model.name}: {row.get('why', row['state'])}")
+        say(f"{model.name}: {row.get('why', row['state'])}")
         rows.append(row)
     if json_wanted:
-        _print_json({"folder": str(folder), "models": rows})
+        print_json({"folder": str(folder), "models": rows})
     raise typer.Exit(UNFINISHED if any(row["state"] == "missing" for row in rows) else DONE)
 
 
@@ -82,7 +83,7 @@ def verify_models(what: Sequence[str], profile: str | None, json_wanted: bool) -
         state = "broken" if found else "whole" if noted else "there, with no checksums to compare"
         rows.append({"name": model.name, "state": state, "problems": list(found)})
     if json_wanted:
-        _print_json({"folder": str(folder), "models": rows})
+        print_json({"folder": str(folder), "models": rows})
     else:
         for row in rows:
             sys.stdout.write(f"{row['name']}: {row['state']}{''.join(f'; {said}' for said in row['problems'])}\n")
@@ -142,11 +143,3 @@ def _facts(need: Need, folder: Path | None) -> dict[str, Any]:
 
 def _size(model: Model) -> str:
     return f"{model.size / 1e9:.2f} GB" if model.size else "?"
-
-
-def _say(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)  # noqa: T201  (progress: the answer is on stdout)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")

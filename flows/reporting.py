@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from flows.answering import print_json
 from flows.next_steps import next_steps
 from flows.order import Order, shown
 from flows.standing import as_json, stale_targets
@@ -62,7 +62,7 @@ def write_report(
             "wanting": dict(written.wanting),
             "next": [step.as_dict() for step in steps],
         }
-        sys.stdout.write(json.dumps(summary, indent=1, ensure_ascii=False) + "\n")
+        print_json(summary)
         return
     sys.stdout.write(f"{target}\n")
     for step in steps:

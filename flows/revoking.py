@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import typer
 
-from flows.consenting import print_json, say
+from flows.answering import print_json, print_line
 from flows.standing import UNFINISHED
 from manifests.errors import DubError, InputError
 from manifests.settings import personal
@@ -88,7 +88,7 @@ def revoke_consent(
     outputs = [(each.place, output) for each in reached for output in each.outputs]
     if not json_wanted:
         for _, output in outputs:
-            say(str(output.path))
+            print_line(str(output.path))
         sys.stdout.flush()
     for each in reached:
         _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))

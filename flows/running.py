@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ from typing import NoReturn, get_args
 import typer
 from rich.console import Console
 
+from flows.answering import print_json
 from flows.line_numbers import named_lines
 from flows.metering import count
 from flows.notifying import interrupted, notify, stopped, summary
@@ -125,7 +125,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
         raise
     count(course, rows, since=begun)
     if json_wanted:
-        sys.stdout.write(json.dumps(as_json(course, rows), indent=1, ensure_ascii=False) + "\n")
+        print_json(as_json(course, rows))
     elif table:
         print_rows(Console(), course, rows)
     told = summary(order, course, rows)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from flows.answering import print_json
 from flows.order import Order, shown
+from flows.saying import say
 from flows.wanted import manifest_path, wanted
 from manifests import exchange, human_lines
 from manifests.errors import Finding, InputError, ManifestError, StoreError
@@ -39,10 +39,10 @@ def export_lines(manifest: Path, target: str, file: Path, *, workspace: Path | N
     lines = entries(known)
     _write(file, exchange.written(file, lines, heading))
     if json_wanted:
-        _print_json({"lesson": job.lesson_id, "language": job.language, "file": str(file), "lines": len(lines)})
+        print_json({"lesson": job.lesson_id, "language": job.language, "file": str(file), "lines": len(lines)})
     else:
-        _say(f"{len(lines)} lines of {job.name} are in {shown(file)}. When they come back:")
-        _say(f"dub script import {shown(path)} {shown(job.name)} {shown(file)}")
+        say(f"{len(lines)} lines of {job.name} are in {shown(file)}. When they come back:")
+        say(f"dub script import {shown(path)} {shown(job.name)} {shown(file)}")
 
 
 def import_lines(
@@ -66,11 +66,11 @@ def import_lines(
     if json_wanted:
         facts = {"lesson": job.lesson_id, "language": job.language, "human": list(result.human)}
         missing = [line for line, _ in result.missing]
-        _print_json(facts | {"unchanged": result.unchanged, "missing": missing, "kept_in": str(kept)})
+        print_json(facts | {"unchanged": result.unchanged, "missing": missing, "kept_in": str(kept)})
         return
-    _say(f"{len(result.human)} lines of {job.name} are now human, {result.unchanged} are as they were.")
+    say(f"{len(result.human)} lines of {job.name} are now human, {result.unchanged} are as they were.")
     if result.human:
-        _say(f"They are kept in {shown(kept)}. To hear them: dub run {shown(path)} --only {shown(job.name)}")
+        say(f"They are kept in {shown(kept)}. To hear them: dub run {shown(path)} --only {shown(job.name)}")
 
 
 def _target(manifest: Path, target: str, workspace: Path | None) -> tuple[Path, Job, Workspace]:
@@ -92,7 +92,7 @@ def _known(job: Job, space: Workspace, manifest: Path) -> Known:
         )
     made = walk(TARGET_STAGES, job, space, lesson).products
     if "translate/lines.json" not in made.objects:
-        with space.locked(_say):
+        with space.locked(say):
             made = made.plus(perform(translate.STAGE, job, made, space))
 
     script = load(Script, _file(made, "transcribe/script.json", space))
@@ -121,14 +121,6 @@ def _write(file: Path, text: str) -> None:
 
 def _say_findings(findings: Sequence[Finding]) -> None:
     for finding in findings[:_MOST_SHOWN]:
-        _say(str(finding))
+        say(str(finding))
     if len(findings) > _MOST_SHOWN:
-        _say(f"{findings[0].file}: and {len(findings) - _MOST_SHOWN} more lines are missing; they stay as they are.")
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(text + "\n")
-
-
-def _print_json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+        say(f"{findings[0].file}: and {len(findings) - _MOST_SHOWN} more lines are missing; they stay as they are.")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from flows.answering import print_json
 from manifests import settings
 from manifests.errors import InputError
 from manifests.workspace import locate
@@ -141,4 +141,4 @@ def attach_statement(consent: str, evidence: Evidence, json_wanted: bool) -> Non
 
 
 def _json(value: object) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+    print_json(value)

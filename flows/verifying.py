@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
+from flows.answering import print_json
 from voiceclone.inspection import Name, Verdict, inspect
 from voiceclone.watermark import MARKED
 
@@ -22,7 +22,7 @@ def show_verdict(file: Path, json_wanted: bool) -> None:
     """Print what a file says about itself. Raises MediaError for a missing or unreadable one."""
     found = inspect(file)
     if json_wanted:
-        sys.stdout.write(json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n")
+        print_json(found.as_dict())
         return
     sys.stdout.write("".join(f"{row}\n" for row in _rows(file, found)))
 

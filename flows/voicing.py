@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,6 +12,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from flows.answering import print_json
 from flows.standing import BLOCKED, DONE, MISUNDERSTOOD
 from flows.stating import heard_of
 from manifests.errors import ConsentRefused, DubError, InputError
@@ -65,12 +65,12 @@ def enrol_voice(
         )
     except ConsentRefused as refusal:
         if json_wanted:
-            _print_json({"person": person, "consent": consent, "enrolled": False, "problem": str(refusal)})
+            print_json({"person": person, "consent": consent, "enrolled": False, "problem": str(refusal)})
         _end(BLOCKED, refusal)
     except RecordingsRejected as rejected:
         if json_wanted:
             facts = {"person": person, "consent": consent, "enrolled": False, "problem": rejected.message}
-            _print_json(facts | _as_json(rejected.report))
+            print_json(facts | _as_json(rejected.report))
         else:
             _print_report(person, rejected.report)
         _end(MISUNDERSTOOD, rejected)
@@ -79,7 +79,7 @@ def enrol_voice(
     remarks = [*map(heard_of, matches), *filter(None, [vouching.still_to_do(record)])]
     if json_wanted:
         said = {"voice_match": [match.model_dump(mode="json") for match in matches], "remarks": remarks}
-        _print_json({"enrolled": True} | _facts(made) | _as_json(made.report) | said)
+        print_json({"enrolled": True} | _facts(made) | _as_json(made.report) | said)
     else:
         _print_report(person, made.report)
         sys.stdout.write(f"{person} is enrolled: {made.seconds:.1f} s in {len(made.clips)} clips\n")
@@ -92,7 +92,7 @@ def list_voices(workspace: Path | None, json_wanted: bool) -> NoReturn:
     voices, registry = enrolments(workspace), Registry.default()
     rows = [_row(voices, registry, person) for person in voices.people()]
     if json_wanted:
-        _print_json({"voices": rows})
+        print_json({"voices": rows})
         raise typer.Exit(DONE)
     if not rows:
         sys.stdout.write("nobody is enrolled: dub voices enrol PERSON FILE... --consent ID\n")
@@ -121,7 +121,7 @@ def delete_voice(person: str, workspace: Path | None, json_wanted: bool) -> NoRe
     if not deleted:
         raise InputError(f"nobody called {person} is enrolled in {voices.root}.", remedy="See: dub voices list")
     if json_wanted:
-        _print_json({"person": person, "deleted": True})
+        print_json({"person": person, "deleted": True})
     else:
         sys.stdout.write(
             f"the enrolment of {person} is deleted. Takes and finished files stay; "
@@ -169,10 +169,6 @@ def _print_report(person: str, report: Report) -> None:
         advice = f"{each.reason}. {each.mend}".replace("[", r"\[") if each.verdict != "pass" else ""
         table.add_row(each.check, f"[{_COLOURS[each.verdict]}]{each.verdict}[/]", each.measured, advice)
     Console().print(table)
-
-
-def _print_json(value: Any) -> None:
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
 
 
 def _end(code: int, error: DubError) -> NoReturn:

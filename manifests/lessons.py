@@ -11,12 +11,13 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-from manifests import cues, languages, load, rules
+from manifests import cues, languages, load, rules, settings
 from manifests.document import At
 from manifests.errors import Finding, InputError, ManifestError
 from manifests.faults import Fault
 from manifests.model import Course, Job, Lesson
 from manifests.names import name_fault, same_name
+from manifests.remote import without_secrets
 from manifests.shelves import SHELVES
 
 MOST_SUGGESTIONS: Final = 20
@@ -114,6 +115,11 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
     folder = base / course.course
     placed: list[tuple[At, Job]] = []
     faults: list[Fault] = []
+    if out is None and settings.is_address(course.out):
+        said = (
+            f"outputs go into a folder, and `{without_secrets(course.out)}` is an address; mount it, name the folder."
+        )
+        faults.append(Fault(("out",), said))
     for index, lesson in enumerate(course.lessons):
         at: At = ("lessons", index, "media")
         found = _media_files(lesson, path.parent, (folder, *(base / name for name in SHELVES)))

@@ -243,7 +243,7 @@ class Remote:
         elif isinstance(error, FileNotFoundError):
             remedy = "Make the bucket, or correct the address."
         elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "Free some space, or choose another folder with --workspace."
+            remedy = "Free some space there and on this machine's disk, or choose another place with DUB_STORE."
         else:
             remedy = "See that the network and the server work, then run again: what is finished is kept."
         said = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__

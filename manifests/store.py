@@ -25,7 +25,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from manifests.bucket import Bucket, FolderBucket
-from manifests.errors import StoreError
+from manifests.errors import ManifestError, StoreError
 
 MARK_DIGITS: Final = 12
 
@@ -369,7 +369,19 @@ def explained(verb: str, root: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:
-        remedy = "Free some space, or choose another folder with --workspace."
+        elsewhere = _elsewhere(root)
+        remedy = f"Free some space, or choose another folder with {elsewhere}."
         if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            remedy = "Make it writable, or choose another folder with --workspace."
+            remedy = f"Make it writable, or choose another folder with {elsewhere}."
         raise StoreError(f"cannot {verb} the store {root}: {error.strerror}.", remedy=remedy) from error
+
+
+def _elsewhere(root: Path) -> str:
+    """By what the place of a folder of the store is chosen: a shared one has its own setting."""
+    from manifests import settings
+
+    try:
+        shared = settings.personal().store
+    except ManifestError:  # which whoever opens the store is told
+        return "--workspace"
+    return "DUB_STORE" if shared and root.is_relative_to(Path(shared).expanduser().absolute()) else "--workspace"

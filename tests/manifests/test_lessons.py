@@ -189,3 +189,12 @@ def test_one_caption_file_is_not_for_many_lessons(tmp_path: Path) -> None:
     assert _faults(_manifest(tmp_path, "{media: '*.mp4', captions: a.srt}")) == [
         "4: one caption file for 2 media files."
     ]
+
+
+def test_an_address_is_no_folder_for_outputs(tmp_path: Path) -> None:
+    """Else a folder named `s3:` would be made beside the manifest; secrets in the address are not shown."""
+    _media(tmp_path, "one.mp4")
+    path = _manifest(tmp_path, "media: one.mp4", top="out: s3://key:secret@bucket/path\n")
+    assert _faults(path) == [
+        "3: outputs go into a folder, and `s3://bucket/path` is an address; mount it, name the folder."
+    ]

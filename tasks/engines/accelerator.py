@@ -62,7 +62,7 @@ def in_batches(
         if isinstance(made, int):
             size = made
             continue
-        out += made
+        out.extend(made)
         tell(len(out) / len(items))
     return out
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 from manifests.errors import EngineUnavailable
 from manifests.store import file_sha256
+from tasks.engines import accelerator
+from tasks.engines.resident import resident
 
 if TYPE_CHECKING:
     import torch
@@ -29,8 +31,6 @@ RATE = 44_100
 
 FILES = ("hdemucs_high_trained.pt", "hdemucs_high_musdbhq_only.pt")
 """Names of the weights, the better first."""
-
-_lock = Lock()
 
 
 def weights() -> Path | None:
@@ -65,31 +65,49 @@ def check() -> None:
 
 @dataclass(frozen=True)
 class Separator:
-    """The network, in inference."""
+    """The network of a file of weights, on the GPU where there is one."""
 
-    net: Any
-    voices: int
-    """The number of the source that is the voice: the last one (drums, bass, other, vocals)."""
+    path: Path
+    sha256: str
 
     @classmethod
     def load(cls, path: Path) -> Separator:
         """From a file of weights. Raises EngineUnavailable where it holds none of this network."""
-        return _loaded(path, digest(path))
+        separator = cls(path, digest(path))
+        with separator._net():
+            return separator
 
     def background(self, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Everything but the voice: (sounds, 2, samples) at `RATE` to the same shape. Silence stays silence."""
-        import torch
+        """Everything but the voice: (sounds, 2, samples) at `RATE` to the same shape. Silence stays silence.
 
-        with _lock, torch.inference_mode():
-            sources: torch.Tensor = self.net(torch.from_numpy(sounds))
-            heard = sources.sum(dim=1) - sources[:, self.voices]
-        out = heard.numpy().astype(np.float32)
+        Raises EngineUnavailable where the GPU's memory does not hold even one of the sounds.
+        """
+        with self._net() as net:
+            heard = accelerator.in_batches(
+                list(sounds),
+                len(sounds),
+                lambda part: list(others(net, np.stack(part))),
+                what="separate the background",
+            )
+        out = np.stack(heard)
         out[~np.any(sounds, axis=(1, 2))] = 0.0
         return out
 
+    def _net(self) -> AbstractContextManager[Any]:
+        device = accelerator.device()
+        return resident(("hdemucs", self.path, self.sha256, device), lambda: _loaded(self.path, device))
 
-@lru_cache(maxsize=1)
-def _loaded(path: Path, sha256: str) -> Separator:
+
+def others(net: Any, sounds: NDArray[np.float32]) -> NDArray[np.float32]:
+    """All sources but the voice, which is the last one (drums, bass, other, vocals)."""
+    import torch
+
+    with torch.inference_mode():
+        sources: torch.Tensor = net(torch.from_numpy(sounds).to(next(net.parameters()).device))
+        return (sources.sum(dim=1) - sources[:, -1]).cpu().numpy().astype(np.float32)
+
+
+def _loaded(path: Path, device: str) -> Any:
     import torch
     from torchaudio.models import HDemucs
 
@@ -106,4 +124,4 @@ def _loaded(path: Path, sha256: str) -> Separator:
             f"{path.name} holds no weights of Hybrid Demucs: {type(error).__name__}: {str(error)[:200]}.",
             remedy=f"Fetch {path.name} anew, or take it out of the folder that DUB_MODELS names.",
         ) from error
-    return Separator(net.eval(), sources - 1)
+    return net.eval().to(device)

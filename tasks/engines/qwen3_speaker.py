@@ -40,6 +40,9 @@ CODES_S = 12.5
 
 PROMPT_VERSION = 1
 
+BATCH = {"cuda": 32, "cpu": 8}
+"""Lines that are said at once where the manifest does not say; a GPU takes about as long for 32 as for one."""
+
 SEEDS = 3
 """By which a line is drawn before it is given up: a model that draws may miss the end and talk on and on."""
 
@@ -49,9 +52,12 @@ _log = logging.getLogger(__name__)
 class Qwen3Speaker(CloningEngine[Saying, Said]):
     """Says lines in the voice of one sample."""
 
-    def __init__(self, registry: Registry, bench: Workbench, voice: str, folder: Path, batch: int = 8) -> None:
+    def __init__(
+        self, registry: Registry, bench: Workbench, voice: str, folder: Path, batch: int | None = None
+    ) -> None:
         super().__init__(registry)
-        self._bench, self._voice, self._folder, self.batch_size = bench, voice, folder, max(1, batch)
+        self._bench, self._voice, self._folder = bench, voice, folder
+        self.batch_size = max(1, BATCH[accelerator.device()] if batch is None else batch)
 
     def _synthesize(self, person: str, language: str, batch: Sequence[Saying]) -> Sequence[Said]:
         name = LANGUAGES[language.split("-", maxsplit=1)[0]]

@@ -142,7 +142,9 @@ class Qwen3Tts:
     ) -> CloningEngine[Saying, Said]:
         from tasks.engines.qwen3_speaker import Qwen3Speaker
 
-        return Qwen3Speaker(registry, bench, voice.name, self.folder(wanted), int(wanted.options.get("batch", 8)))
+        asked = wanted.options.get("batch")
+        batch = None if asked is None else int(asked)
+        return Qwen3Speaker(registry, bench, voice.name, self.folder(wanted), batch)
 
     def folder(self, wanted: Voicing) -> Path:
         """Where the model lies. Raises EngineUnavailable with the command that fetches it."""

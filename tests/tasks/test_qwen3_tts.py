@@ -266,3 +266,13 @@ def test_weights_that_are_cut_off_or_another_networks_are_told(
     with pytest.raises(EngineUnavailable, match=told):
         load(folder)
     resident.release()
+
+
+@pytest.mark.parametrize(("device", "options", "lines"), [("cuda", {}, 32), ("cpu", {}, 8), ("cuda", {"batch": 4}, 4)])
+def test_a_gpu_says_more_lines_at_once(
+    registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch, device: str, options: Any, lines: int
+) -> None:
+    """It takes about as long for many as for one; the manifest may say otherwise."""
+    monkeypatch.setattr(qwen3_speaker.accelerator, "device", lambda: device)
+    voice = Voice("clone", "qwen3-tts", "", "amara", "amara-2026")
+    assert catalogue.synthesizer("qwen3-tts").speaker(voice, wanted(**options), registry, bench).batch_size == lines

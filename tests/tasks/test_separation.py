@@ -16,7 +16,7 @@ from manifests.errors import EngineUnavailable
 from manifests.model import Course, Job, Lesson
 from manifests.spans import RATE, Span
 from tasks import mix
-from tasks.engines import hdemucs
+from tasks.engines import hdemucs, resident
 from tasks.engines.hdemucs import FILES, Separator
 from tasks.separation import Separation
 
@@ -141,3 +141,31 @@ def test_weights_are_part_of_what_a_mix_depends_on(models: Path) -> None:
         assert engine is not None
         assert (engine.name, engine.weights_sha256) == ("hdemucs", hdemucs.digest(models / FILES[0]))
     assert mix.STAGE.engine(job("room_tone")) is None
+
+
+def test_where_the_memory_of_a_gpu_runs_out_fewer_channels_are_separated_at_once(
+    models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Three pairs do not fit, one does: a warning says so, and the background is the same."""
+    separator = Separator.load(models / FILES[0])
+    sounds = np.random.default_rng(0).normal(0, 0.1, (3, 2, 22_050)).astype(np.float32)
+    whole = separator.background(sounds)
+    usual = hdemucs.others
+
+    def scarce(net: object, some: Sound) -> Sound:
+        if len(some) > 1:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return usual(net, some)
+
+    monkeypatch.setattr(hdemucs, "others", scarce)
+    np.testing.assert_allclose(separator.background(sounds), whole, atol=1e-5)
+    assert "separate the background: the GPU's memory is full at 3 parts at a time; going on with 1" in caplog.text
+
+
+def test_the_network_leaves_memory_when_another_stage_wants_its_own(models: Path) -> None:
+    """As every model does; the next window loads it again."""
+    separator = Separator.load(models / FILES[0])
+    sounds = np.random.default_rng(0).normal(0, 0.1, (1, 2, 22_050)).astype(np.float32)
+    before = separator.background(sounds)
+    resident.release()
+    assert np.array_equal(separator.background(sounds), before)

@@ -6,8 +6,11 @@ from pathlib import Path
 from typing import Any
 
 
-def make(folder: Path) -> Path:
-    """A folder of models with Spanish ones of some hundred kilobytes, of the library's own classes."""
+def make(folder: Path, *, real: bool = False) -> Path:
+    """A folder of models with Spanish ones of some hundred kilobytes, of the library's own classes.
+
+    `real`: of the sizes that the library itself has for Spanish.
+    """
     import safetensors.torch
     import torch
     import yaml
@@ -30,20 +33,9 @@ def make(folder: Path) -> Path:
     config: dict[str, Any] = yaml.safe_load((CONFIGS_DIR / "spanish.yaml").read_text("utf-8"))
     config |= {"weights_path": None, "weights_path_without_voice_cloning": None}
     lm, mimi = config["flow_lm"], config["mimi"]
-    lm["flow"] |= {"depth": 1, "dim": 16}
-    lm["transformer"] |= {"d_model": 32, "num_heads": 2, "num_layers": 1, "hidden_scale": 2}
-    lm["lookup_table"] |= {"dim": 32, "n_bins": len(letters) + 1, "tokenizer_path": str(voices / "tokenizer.json")}
-    mimi |= {"inner_dim": 8, "outer_dim": 32}
-    mimi["seanet"] |= {"dimension": 32, "n_filters": 4}
-    mimi["transformer"] |= {
-        "d_model": 32,
-        "num_heads": 2,
-        "num_layers": 1,
-        "dim_feedforward": 32,
-        "input_dimension": 32,
-        "output_dimensions": [32],
-    }
-    mimi["quantizer"] |= {"dimension": 8, "output_dimension": 32}
+    lm["lookup_table"] |= {"n_bins": len(letters) + 1, "tokenizer_path": str(voices / "tokenizer.json")}
+    if not real:
+        _small(lm, mimi)
     (weights / "config.yaml").write_text(yaml.safe_dump(config))
     model = TTSModel.load_model(config=weights / "config.yaml")
     with torch.no_grad():
@@ -56,3 +48,20 @@ def make(folder: Path) -> Path:
     for name in (*LOW, *HIGH):
         export_model_state(state, voices / "embeddings" / f"{name}.safetensors")
     return folder
+
+
+def _small(lm: dict[str, Any], mimi: dict[str, Any]) -> None:
+    lm["flow"] |= {"depth": 1, "dim": 16}
+    lm["transformer"] |= {"d_model": 32, "num_heads": 2, "num_layers": 1, "hidden_scale": 2}
+    lm["lookup_table"] |= {"dim": 32}
+    mimi |= {"inner_dim": 8, "outer_dim": 32}
+    mimi["seanet"] |= {"dimension": 32, "n_filters": 4}
+    mimi["transformer"] |= {
+        "d_model": 32,
+        "num_heads": 2,
+        "num_layers": 1,
+        "dim_feedforward": 32,
+        "input_dimension": 32,
+        "output_dimensions": [32],
+    }
+    mimi["quantizer"] |= {"dimension": 8, "output_dimension": 32}

@@ -9,8 +9,9 @@ from typing import Any
 SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<tts_pad>", "<tts_bos>", "<tts_eos>"]
 
 
-def make(folder: Path, *, real: bool = False, ends: str = "always") -> Path:
-    """A Qwen3-TTS folder of some hundred kilobytes, of the library's own classes; `real`: of the 0.6B model's sizes.
+def make(folder: Path, *, real: bool = False, large: bool = False, ends: str = "always") -> Path:
+    """A Qwen3-TTS folder of some hundred kilobytes, of the library's own classes; `real`: of the 0.6B model's sizes,
+    and `large` beside it: of the 1.7B model's.
 
     It `ends` after two and a half seconds of noise `always`, or `sometimes`, or `never`; of real size it draws as
     random weights do.
@@ -40,11 +41,12 @@ def make(folder: Path, *, real: bool = False, ends: str = "always") -> Path:
     if real:
         shape = {"num_hidden_layers": 28, "num_attention_heads": 16, "num_key_value_heads": 8, "hidden_size": 1024}
         heads, inner, sections = 128, 3072, [24, 20, 20]
+    wide = shape | ({"hidden_size": 2048} if real and large else {})
     vocabulary_size = books + 1024  # the last 1024 are no sounds
     talker = {
-        **shape,
+        **wide,
         "vocab_size": vocabulary_size,
-        "intermediate_size": inner,
+        "intermediate_size": 6144 if real and large else inner,
         "head_dim": heads,
         "text_hidden_size": 2048 if real else 32,
         "text_vocab_size": 151_936 if real else len(tokenizer),
@@ -77,7 +79,7 @@ def make(folder: Path, *, real: bool = False, ends: str = "always") -> Path:
         "enc_se_channels": 8,
     }
     if real:
-        speaker = {"enc_dim": 1024}
+        speaker = {"enc_dim": wide["hidden_size"]}
     config = Qwen3TTSConfig(
         talker_config=talker,
         speaker_encoder_config=speaker,

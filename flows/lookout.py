@@ -56,8 +56,10 @@ class UpToDate:
 class Lookout:
     """Remembers, in the workspace, which lessons of a selection were up to date."""
 
-    def __init__(self, selection: Selection, space: Workspace) -> None:
-        self._selection, self._space = selection, space
+    def __init__(self, selection: Selection, space: Workspace, *, only_looks: bool = False) -> None:
+        """One who `only_looks`, as a plan does, does not tell the ledger that what was found is the latest: what
+        `gc` keeps is decided by runs."""
+        self._selection, self._space, self._only_looks = selection, space, only_looks
         self._seen = Seen(space.root / "seen.sqlite")
         self._fresh: dict[tuple[str, str], Sighting] = {}
         self._found: dict[tuple[str, str, str], str] = {}
@@ -80,9 +82,14 @@ class Lookout:
         """Remember a lesson that is up to date: its own stages, those of each target, those of all languages."""
         jobs = (item.job, *item.targets, *(item.job for _ in joint))
         walks = (lesson, *made, *joint)
-        for job, walk in zip(jobs, walks, strict=True):
-            keys = {step.stage: walk.products.outcomes[step.stage].commit.key for step in walk.steps}
-            self._found |= {(job.lesson_id, job.language or "", stage): key for stage, key in keys.items()}
+        found = {
+            (job.lesson_id, job.language or "", step.stage): walk.products.outcomes[step.stage].commit.key
+            for job, walk in zip(jobs, walks, strict=True)
+            for step in walk.steps
+        }
+        if self._only_looks and any(self._last.get(place) != key for place, key in found.items()):
+            return
+        self._found |= found
         if self._course_facts is None:
             return
         commits = [walk.products.outcomes[step.stage].commit for walk in walks for step in walk.steps]
@@ -119,9 +126,11 @@ class Lookout:
         if self._gone:
             self._seen.forget(self._course, self._gone)
             self._gone = []
-        if self._found:  # before anything is built on it: what the ledger knows as the latest is what `gc` keeps
+        if (
+            self._found and not self._only_looks
+        ):  # before anything is built on it: what the ledger knows as the latest is what `gc` keeps
             self._space.ledger.found(self._course, self._found, self._last)
-            self._found = {}
+        self._found = {}
         if self._fresh:
             self._seen.remember(self._course, self._fresh)
             self._fresh = {}

@@ -10,18 +10,23 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from statistics import median, quantiles
+from statistics import median
 from typing import Any, Final, TextIO
 
+from flows.collecting import in_bytes
+from flows.estimates import Estimate, History, Length
 from flows.lookout import Lookout, UpToDate
 from flows.order import Order
 from flows.standing import problem_text
 from flows.wanted import Selection, Wanted, manifest_path, wanted
+from manifests.errors import DubError
 from manifests.model import Job
+from manifests.timeline import Unplaced
 from manifests.workspace import Workspace, locate
+from tasks.foresight import cannot_fit
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held, joint_stages
 from tasks.plan import Step, Walk, walk, worst
@@ -45,32 +50,10 @@ USUAL_VIDEO_BYTES: Final = 250_000.0
 
 _CACHED: Final = tuple(Step(stage.name, "cached") for stage in PIPELINE)
 
+SPELLED_OUT: Final = 5
+"""So many lines that cannot fit are named in a table; --json names all."""
+
 _STOPPED = ("blocked", "failed")
-
-
-@dataclass(frozen=True, slots=True)
-class Length:
-    """How long a lesson plays."""
-
-    seconds: float
-    guessed: bool = False
-    """From the file's size, because nobody has opened it yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """Seconds of work for each second of programme, from the ledger: the quartiles of a stage's earlier runs."""
-
-    low: float
-    usual: float
-    high: float
-
-    @classmethod
-    def of(cls, shares: Sequence[float]) -> Pace:
-        if len(shares) < 2:  # of one run there are no quartiles
-            return cls(shares[0], shares[0], shares[0])
-        low, _, high = quantiles(shares, n=4, method="inclusive")
-        return cls(low, median(shares), high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +68,8 @@ class TargetPlan:
     """The problems of a target that is made and that a gate holds."""
     unspoken: Mapping[str, str] = field(default_factory=dict[str, str])
     """Person to why their own voice may not speak here: the consents that are missing."""
+    unfit: tuple[Unplaced, ...] = ()
+    """Lines that no voice could say in their time, as far as that shows before they are spoken."""
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -95,6 +80,7 @@ class TargetPlan:
             "media_seconds_guessed": self.length is not None and self.length.guessed,
             "stages": {step.stage: step.as_dict() for step in self.steps},
             **({"stale": self.stale} if self.stale else {}),
+            "cannot_fit": [{"line": each.line, "lacks_s": each.lacks_s} for each in self.unfit],
             "consents_missing": [{"person": person, "why": why} for person, why in self.unspoken.items()],
             "problems": [
                 *({"stage": step.stage, "message": step.why} for step in self.steps if step.state in _STOPPED),
@@ -135,22 +121,24 @@ class Work:
     states: Counter[str] = field(default_factory=Counter[str])
     stale: int = 0
     """Targets that are cached and stale."""
-    low_s: float = 0.0
-    usual_s: float = 0.0
-    high_s: float = 0.0
+    time: Estimate = field(default_factory=Estimate)
+    """Seconds."""
+    space: Estimate = field(default_factory=Estimate)
+    """Bytes."""
+    unfit: int = 0
     remarks: dict[str, None] = field(default_factory=dict[str, None])
     """For whom a stock voice speaks, and which languages nobody can read back, each said once."""
 
-    def add(self, plan: TargetPlan, paces: Mapping[str, Pace]) -> None:
+    def add(self, plan: TargetPlan, history: History) -> None:
         self.states[plan.state] += 1
         self.stale += bool(plan.stale)
         self.remarks |= dict.fromkeys([*missing_consents([(plan.job, plan.unspoken)]), *unread([plan.job])])
+        self.unfit += len(plan.unfit)
         for step in plan.steps:
             if step.estimate_s is not None:
-                pace = paces[step.stage]
-                self.usual_s += step.estimate_s
-                self.low_s += step.estimate_s * (pace.low / pace.usual if pace.usual else 1)
-                self.high_s += step.estimate_s * (pace.high / pace.usual if pace.usual else 1)
+                self.time.add(step.estimate_s, history.paces[step.stage])
+            if step.estimate_bytes is not None:
+                self.space.add(step.estimate_bytes, history.weights[step.stage])
 
     @property
     def in_words(self) -> str:
@@ -180,19 +168,18 @@ def show_plan(
     )
     selection = wanted(order)
     space = Workspace.open(order.workspace)
-    paces = {stage: Pace.of(shares) for stage, shares in space.ledger.pace().items()}
-    usual = {stage: pace.usual for stage, pace in paces.items()}
-    plans = plan_course(selection, space, usual, refresh=refresh)
+    history = History.of(space.ledger)
+    plans = plan_course(selection, space, history, refresh=refresh)
     with space.store.surveyed():
-        (_write_json if json_wanted else _write_table)(selection, plans, paces, sys.stdout)
+        (_write_json if json_wanted else _write_table)(selection, plans, history, sys.stdout)
 
 
 def plan_course(
-    selection: Selection, workspace: Workspace, pace: Mapping[str, float], *, refresh: bool = False
+    selection: Selection, workspace: Workspace, history: History, *, refresh: bool = False
 ) -> Iterator[TargetPlan]:
     """Plan every selected target, one after the other. Loads no engine and no Prefect.
 
-    `pace` is the work of a stage in seconds for each second of programme; with `refresh` what is stale is to be done.
+    `history` is what such work took before; with `refresh` what is stale is to be done.
     """
 
     @cache
@@ -201,7 +188,7 @@ def plan_course(
 
     follow = partial(walk, workspace=workspace, versions=Versions(), refresh=refresh)
     bytes_a_second = cache(partial(_bytes_a_second, selection, workspace))
-    lookout = Lookout(selection, workspace)
+    lookout = Lookout(selection, workspace, only_looks=True)
     for item in selection.lessons:
         if (seen := lookout.known(item, refresh=refresh)) is not None:
             yield from _up_to_date(item, seen)
@@ -214,9 +201,10 @@ def plan_course(
             made = follow(TARGET_STAGES, target, before=lesson, last_keys=last_keys())
             targets.append(made)
             # The lesson's own stages cost their time once, so they are counted with its first language.
-            before = _timed(lesson.steps, pace, length) if number == 0 else lesson.steps
+            before = history.estimated(lesson.steps, length) if number == 0 else lesson.steps
             held = tuple(made.products.outcomes["verify"].commit.notes["problems"]) if is_held(made) else ()
-            yield TargetPlan(target, (*before, *_timed(made.steps, pace, length)), length, held, unspoken(target))
+            steps = (*before, *history.estimated(made.steps, length))
+            yield TargetPlan(target, steps, length, held, unspoken(target), _unfit(target, made, workspace))
         if all(each.complete for each in targets):
             joint = [
                 follow((stage,), item.job, before=Walk((), products))
@@ -263,32 +251,30 @@ def _length(media: Path, known: float | None, bytes_a_second: Callable[[], float
     return Length(size / (bytes_a_second() or USUAL_BYTES.get(media.suffix.lower(), USUAL_VIDEO_BYTES)), guessed=True)
 
 
-def _timed(steps: Sequence[Step], pace: Mapping[str, float], length: Length | None) -> tuple[Step, ...]:
-    """Steps, and of those that will run how long they should take where earlier runs tell."""
-    return tuple(
-        replace(step, estimate_s=pace[step.stage] * length.seconds)
-        if step.state == "run" and length and step.stage in pace
-        else step
-        for step in steps
-    )
+def _unfit(target: Job, made: Walk, workspace: Workspace) -> tuple[Unplaced, ...]:
+    """The lines that cannot fit, of a target that is to be spoken; what cannot be read is for the run to tell."""
+    if target.course.timing.hold_still_frames or not any(
+        step.stage == "synthesize" and step.state == "run" for step in made.steps
+    ):
+        return ()
+    try:
+        return cannot_fit(target, made.products, workspace)
+    except DubError:
+        return ()
 
 
-def _write_json(selection: Selection, plans: Iterable[TargetPlan], paces: Mapping[str, Pace], to: TextIO) -> None:
+def _write_json(selection: Selection, plans: Iterable[TargetPlan], history: History, to: TextIO) -> None:
     """One document, a line a target."""
     work = Work()
     to.write(f'{{"course": {json.dumps(selection.course.course, ensure_ascii=False)}, "targets": [')
     for number, plan in enumerate(plans):
-        work.add(plan, paces)
+        work.add(plan, history)
         to.write(("," if number else "") + "\n" + json.dumps(plan.as_dict(), ensure_ascii=False))
-    estimate = {name: round(value, 1) for name, value in _seconds(work)}
-    to.write(f'\n], "work_seconds": {json.dumps(estimate)}}}\n')
+    time, room = json.dumps(work.time.as_dict(1)), json.dumps(work.space.as_dict())
+    to.write(f'\n], "work_seconds": {time}, "space_bytes": {room}}}\n')
 
 
-def _seconds(work: Work) -> tuple[tuple[str, float], ...]:
-    return ("low", work.low_s), ("usual", work.usual_s), ("high", work.high_s)
-
-
-def _write_table(selection: Selection, plans: Iterable[TargetPlan], paces: Mapping[str, Pace], to: TextIO) -> None:
+def _write_table(selection: Selection, plans: Iterable[TargetPlan], history: History, to: TextIO) -> None:
     """Columns as wide as the names ask for, so that each line can be written as soon as its target is planned."""
     work = Work()
     names = max((len(item.job.lesson_id) for item in selection.lessons), default=0)
@@ -297,17 +283,27 @@ def _write_table(selection: Selection, plans: Iterable[TargetPlan], paces: Mappi
     to.write(f"{selection.course.course}\n")
     to.write(f"{'lesson':{wide[0]}}  {'language':{wide[1]}}  {'plan':7}  {'minutes':>7}  why\n")
     for plan in plans:
-        work.add(plan, paces)
+        work.add(plan, history)
         row = f"{plan.job.lesson_id:{wide[0]}}  {plan.job.language or '':{wide[1]}}  {plan.state:7}  {plan.minutes:>7}"
         to.write(f"{row}  {plan.why}".rstrip() + "\n")
+        if plan.unfit:
+            lines = ", ".join(f"{each.line} ({each.lacks_s:.1f} s)" for each in plan.unfit[:SPELLED_OUT])
+            more = f" and {len(plan.unfit) - SPELLED_OUT} more" if len(plan.unfit) > SPELLED_OUT else ""
+            to.write(f"{'':{sum(wide) + 4}}cannot be spoken in time, by their letters: {lines}{more}\n")
     to.write(work.in_words + "\n")
     if work.stale:
         to.write(f"{work.stale} stale, and left as they are; `dub run --refresh` does them again\n")
     to.writelines(line + "\n" for line in work.remarks)
-    if work.usual_s:
-        low, usual, high = (f"{value / 60:.1f}" for _, value in _seconds(work))
+    if work.unfit:
+        to.write(f"{work.unfit} lines need a shorter text, or `timing: {{hard_max: …}}` higher, to be spoken at all\n")
+    if work.time.usual:
+        low, usual, high = (f"{value / 60:.1f}" for value in (work.time.low, work.time.usual, work.time.high))
         spread = f" ({low} to {high} by their quartiles)" if low != high else ""
         to.write(f"about {usual} minutes of work, from what earlier runs took{spread}\n")
+    if work.space.usual:
+        low, usual, high = (in_bytes(value) for value in (work.space.low, work.space.usual, work.space.high))
+        spread = f" ({low} to {high} by their quartiles)" if low != high else ""
+        to.write(f"about {usual} of space, from what earlier runs wrote{spread}\n")
 
 
 def missing_consents(found: Iterable[tuple[Job, Mapping[str, str]]]) -> list[str]:

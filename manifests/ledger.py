@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Connection,
@@ -29,7 +30,9 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
@@ -62,6 +65,7 @@ _stage_runs = Table(
     Column("host", String, nullable=False, default=""),
     Column("started", String, nullable=False),
     Column("media_seconds", Float, nullable=True),
+    Column("bytes", BigInteger, nullable=True),
 )
 
 _targets = Table(
@@ -103,6 +107,13 @@ def first_tables(connection: Connection) -> None:
 def index_of_places(connection: Connection) -> None:
     """What is known of one stage of one target is found without reading what is known of all others."""
     _BY_PLACE.create(connection, checkfirst=True)
+
+
+@_migration
+def sizes_of_results(connection: Connection) -> None:
+    """How much each run wrote, for estimates of space; of earlier runs nobody knows."""
+    if "bytes" not in {column["name"] for column in inspect(connection).get_columns("stage_runs")}:
+        connection.execute(text("ALTER TABLE stage_runs ADD COLUMN bytes BIGINT"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +177,7 @@ class Ledger:
                 "message": _storable(run.message),
                 "seconds": run.seconds,
                 "media_seconds": run.media_seconds,
+                "bytes": run.bytes,
             }
             self._database.write(
                 lambda connection: connection.execute(
@@ -249,15 +261,22 @@ class Ledger:
 
     def pace(self, course: str | None = None) -> dict[str, list[float]]:
         """For each stage, what its finished runs took: seconds of work for each second of programme."""
-        query = select(_stage_runs.c.stage, _stage_runs.c.seconds, _stage_runs.c.media_seconds).where(
-            _stage_runs.c.state == "done", _stage_runs.c.media_seconds > 0
+        return self._shares(_stage_runs.c.seconds, course)
+
+    def weight(self) -> dict[str, list[float]]:
+        """For each stage, what its finished runs wrote: bytes for each second of programme."""
+        return self._shares(_stage_runs.c.bytes, None)
+
+    def _shares(self, of: Column[Any], course: str | None) -> dict[str, list[float]]:
+        query = select(_stage_runs.c.stage, of, _stage_runs.c.media_seconds).where(
+            _stage_runs.c.state == "done", _stage_runs.c.media_seconds > 0, of.is_not(None)
         )
         if course is not None:
             query = query.where(_stage_runs.c.course == course)
         shares: dict[str, list[float]] = {}
         with self._database.reading() as connection:
-            for stage, took, media in connection.execute(query):
-                shares.setdefault(stage, []).append(took / media)
+            for stage, amount, media in connection.execute(query):
+                shares.setdefault(stage, []).append(amount / media)
         return shares
 
     def lengths(self, course: str) -> dict[str, float]:
@@ -367,6 +386,8 @@ class RunningStage:
     message: str = ""
     seconds: float = 0.0
     media_seconds: float | None = None
+    bytes: int | None = None
+    """What it wrote, into the store and beside the media."""
 
 
 def _storable(text: str) -> str:

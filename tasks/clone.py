@@ -121,7 +121,8 @@ def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
                 return f"{person} is no longer enrolled"
             return f"the enrolment of {person} changed" if person in before else f"{person} is enrolled now"
     if was.get("consents") == now["consents"] and was.get("registry") != now["registry"]:
-        return "what the consent registry says changed"
+        names = sorted(set(now["consents"].values()))
+        return f"what the consent registry says of {', '.join(names)} changed" if names else ""
     return ""
 
 

@@ -65,6 +65,13 @@ def media_seconds(products: Products) -> float | None:
     return split.commit.notes.get("duration_s") if split else None
 
 
+def written_bytes(commit: Commit, workspace: Workspace) -> int:
+    """Size of what a result is: its objects, as far as they lie here, and its finished files."""
+    store = workspace.store
+    paths = [*(store.path(Ref.named(name)) for name in commit.objects_named), *map(Path, commit.delivered)]
+    return sum(path.stat().st_size for path in dict.fromkeys(paths) if path.is_file())
+
+
 def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> tuple[str, dict[str, str]]:
     """The stage's key for this job, and the digests of its inputs by name.
 
@@ -184,6 +191,7 @@ def perform(
             finally:
                 row.seconds = time.monotonic() - started
             row.state = "done"
+            row.bytes = written_bytes(commit, workspace)
             row.media_seconds = media_seconds(products.plus(Outcome(stage.name, commit, False, 0.0)))
         return Outcome(stage.name, commit, cached=False, seconds=commit.seconds)
     except DubError as error:

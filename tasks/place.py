@@ -132,6 +132,14 @@ def tried(script: Script, takes: Takes, length: int, limits: Limits, anchors: Se
     return Placed(Timeline(takes.language, length, placements, (*silent, *room.unplaced)), pressure)
 
 
+def unplaceable(
+    script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()
+) -> tuple[Unplaced, ...]:
+    """The lines that `place` would leave out; takes need a length for that, and no sound."""
+    lines, silent = _lines(script, takes, length, limits, sorted(anchors))
+    return *silent, *_room(lines, samples(limits.gap_s)).unplaced
+
+
 def crowded(
     script: Script, takes: Takes, length: int, limits: Limits, anchors: Sequence[int] = ()
 ) -> tuple[str, int] | None:

@@ -7,21 +7,18 @@ that is not is `run`, with the reason, and so is everything after it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable
 from manifests.model import Job
 from manifests.workspace import Workspace
 from tasks.perform import Outcome, Products, key_of, standing
-from tasks.stage import Stage, digest
+from tasks.reasons import Cause, causes, in_words
+from tasks.stage import Stage
 from tasks.staleness import Versions
 
-_NOT_SETTINGS = {"signer": "the signing certificate changed", "approval": "it was approved, or no longer is"}
-"""Parameters that come from elsewhere than the manifest, and what to say where only they changed."""
-
 _NOT_MADE = "not made yet"
-_SETTINGS = "its settings in the manifest changed"
 
 StepState = Literal["cached", "run", "blocked", "failed"]
 
@@ -35,7 +32,10 @@ class Step:
     why: str = ""
     stale: str = ""
     """Why it would be done with `refresh`, of a stage that is cached: another version of its engine made it."""
+    because: tuple[Cause, ...] = ()
+    """What changed, of a stage that is to be done again."""
     estimate_s: float | None = None
+    estimate_bytes: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         facts: dict[str, Any] = {"state": self.state}
@@ -45,6 +45,10 @@ class Step:
             facts["why"] = self.why
         if self.stale:
             facts["stale"] = self.stale
+        if self.because:
+            facts["because"] = [cause.as_dict() for cause in self.because]
+        if self.estimate_bytes is not None:
+            facts["bytes"] = round(self.estimate_bytes)
         if self.estimate_s is not None:
             facts["seconds"] = round(self.estimate_s, 1)
         return facts
@@ -121,13 +125,8 @@ def walk(
                     steps.append(Step(stage.name, "cached", _as_before(commit.notes), stale))
                     continue
                 state = "run"
-                steps.append(
-                    Step(
-                        stage.name,
-                        "run",
-                        _why(stage, job, key, digests, workspace=workspace, last_keys=last_keys or {}),
-                    )
-                )
+                why, because = _why(stage, job, key, digests, workspace=workspace, last_keys=last_keys or {})
+                steps.append(Step(stage.name, "run", why, because=because))
             else:
                 steps.append(Step(stage.name, "blocked" if state in ("blocked", "failed") else "run", "follows"))
         except (EngineUnavailable, ConsentRefused) as error:
@@ -165,26 +164,13 @@ def _why(
     *,
     workspace: Workspace,
     last_keys: Mapping[tuple[str, str, str], str],
-) -> str:
+) -> tuple[str, tuple[Cause, ...]]:
+    """Why a stage is to be done, in words and, where its last result tells, item by item."""
     last = last_keys.get((job.lesson_id, job.language or "", stage.name))
     if last is None:
-        return _NOT_MADE
+        return _NOT_MADE, ()
     if last == key:
-        return "its result is gone or was changed"
+        return "its result is gone or was changed", ()
     commit = workspace.store.committed(stage.name, last)
-    if commit is None or "made_from" not in commit.notes:
-        return "what it depends on changed"
-    was: dict[str, Any] = commit.notes["made_from"]
-    names = dict.fromkeys((*digests, *was["inputs"]))
-    changed = [name for name in names if was["inputs"].get(name) != digests.get(name)]
-    if changed:
-        return f"{', '.join(changed)} changed"
-    if was["version"] != stage.version:
-        return "dubflow does this stage differently now"
-    now = asdict(stage.params(job))
-    return stage.changed(was["params"], now) or _other_settings(now, was["params"])
-
-
-def _other_settings(now: Mapping[str, Any], before: Mapping[str, Any]) -> str:
-    other = [name for name, value in now.items() if digest(value) != digest(before.get(name))]
-    return _NOT_SETTINGS.get(other[0], _SETTINGS) if len(other) == 1 else _SETTINGS
+    found = causes(stage, job, digests, commit) if commit else ()
+    return in_words(found) or "what it depends on changed", found

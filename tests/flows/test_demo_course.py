@@ -135,7 +135,10 @@ def test_a_changed_cap_redoes_only_what_depends_on_it(demo, dub, copied):
     assert [name for name, step in planned.items() if step["state"] == "cached"] == [
         "split", "diarize", "transcribe", "translate", "clone",
     ]  # fmt: skip
-    assert planned["synthesize"]["why"] == "its settings in the manifest changed"
+    assert planned["synthesize"]["why"] == "timing.soft_max is 1.2, and was 1.25"
+    assert planned["synthesize"]["because"] == [
+        {"kind": "setting", "name": "timing.soft_max", "was": "1.25", "now": "1.2"}
+    ]
     ran = dub("run", manifest, "--only", "lesson-01-water:es", "--json")
     assert ran.code == 0, ran.err
     stages = ran.json["targets"][0]["stages"]

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from flows.estimates import History, Pace
 from flows.order import Order
-from flows.planning import Pace, plan_course, show_plan
+from flows.planning import plan_course, show_plan
 from flows.wanted import wanted
 from manifests import digests
+from manifests.timeline import Unplaced
 from manifests.workspace import Workspace
 
 MANIFEST = "course: library\nsource_language: en\ntargets: [es, ca]\nlessons: [{media: 'media/*'}]\n"
@@ -74,7 +76,11 @@ def test_a_lessons_own_stages_cost_their_time_once(manifest: Path) -> None:
     """Whatever the number of its languages; each language's stages cost theirs again."""
     selection = wanted(Order(manifest=manifest, workspace=manifest.parent / ".dub"))
     space = Workspace.open(manifest.parent / ".dub")
-    plans = list(plan_course(selection, space, {"transcribe": 0.5, "synthesize": 0.25}))
+    plans = list(
+        plan_course(
+            selection, space, History({"transcribe": Pace(0.5, 0.5, 0.5), "synthesize": Pace(0.25, 0.25, 0.25)})
+        )
+    )
     seconds = [{step.stage: step.estimate_s for step in plan.steps if step.estimate_s} for plan in plans]
     assert seconds[:2] == [{"transcribe": 60.0, "synthesize": 30.0}, {"synthesize": 30.0}]
 
@@ -83,3 +89,46 @@ def test_a_pace_is_told_with_its_spread() -> None:
     """The quartiles of what earlier runs took; of a single run there are none."""
     assert Pace.of([1.0, 2.0, 3.0, 4.0, 5.0]) == Pace(2.0, 3.0, 4.0)
     assert Pace.of([0.3]) == Pace(0.3, 0.3, 0.3)
+
+
+def test_time_and_space_are_estimated_by_what_such_work_took(
+    manifest: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the quartiles that the ledger has of it; a stage of which it has nothing counts for nothing."""
+    space = Workspace.open(manifest.parent / ".dub")
+    for seconds, written in ((30.0, 1_000_000), (60.0, 2_000_000), (90.0, 6_000_000)):
+        with space.ledger.running("other", "one", "es", "mix", "k") as row:
+            row.state, row.seconds, row.media_seconds, row.bytes = "done", seconds, 60.0, written
+    show(manifest, as_json=True)
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["targets"][0]["stages"]["mix"] == {
+        "state": "run",
+        "why": "follows",
+        "bytes": 4_000_000,
+        "seconds": 120.0,
+    }
+    assert plan["work_seconds"] == {"low": 330.0, "usual": 440.0, "high": 550.0}
+    assert plan["space_bytes"] == {"low": 11_000_000, "usual": 14_666_667, "high": 29_333_333}
+    show(manifest, as_json=False)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "about 7.3 minutes of work, from what earlier runs took (5.5 to 9.2 by their quartiles)",
+        "about 14.7 MB of space, from what earlier runs wrote (11.0 MB to 29.3 MB by their quartiles)",
+    ]
+
+
+def test_the_table_names_the_lines_that_cannot_fit(
+    manifest: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first few by name with what each lacks, and how many there are in all."""
+    lost = tuple(Unplaced(str(number), number / 10) for number in range(1, 8))
+    monkeypatch.setattr("flows.planning._unfit", lambda target, made, space: lost if target.name == "talk:ca" else ())
+    show(manifest, as_json=False)
+    lines = capsys.readouterr().out.splitlines()
+    said = (
+        "cannot be spoken in time, by their letters: 1 (0.1 s), 2 (0.2 s), 3 (0.3 s), 4 (0.4 s), 5 (0.5 s) and 2 more"
+    )
+    assert lines[6].strip() == said
+    assert lines[-1] == "7 lines need a shorter text, or `timing: {hard_max: …}` higher, to be spoken at all"
+    show(manifest, as_json=True)
+    plan = json.loads(capsys.readouterr().out)
+    assert plan["targets"][3]["cannot_fit"][:2] == [{"line": "1", "lacks_s": 0.1}, {"line": "2", "lacks_s": 0.2}]

@@ -197,3 +197,26 @@ def test_a_full_ledger_is_the_operators_to_mend(tmp_path: Path) -> None:
         pass
     assert ledger.targets("c")["one", "es"].state == "done"
     ledger.close()
+
+
+def test_what_runs_wrote_is_known_for_each_stage(url: str) -> None:
+    """Bytes a second of programme; of runs that an earlier version noted nobody knows, and they count for nothing."""
+    Ledger(url).close()
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text("ALTER TABLE stage_runs DROP COLUMN bytes"))
+        connection.execute(text("DELETE FROM versions WHERE name = 'sizes_of_results'"))
+        connection.execute(
+            text(
+                "INSERT INTO stage_runs (course, lesson, language, stage, key, state, attempt, message, seconds, host,"
+                " started, media_seconds) VALUES ('c', 'old', 'es', 'mix', 'm', 'done', 1, '', 1, '', '2026-01-01', 60)"
+            )
+        )
+    engine.dispose()
+    ledger = Ledger(url)
+    assert ledger.weight() == {}
+    with ledger.running("c", "one", "es", "mix", "m1") as row:
+        row.state, row.seconds, row.media_seconds, row.bytes = "done", 30.0, 60.0, 6_000_000_000
+    assert ledger.weight() == {"mix": [100_000_000.0]}
+    assert sorted(ledger.pace()["mix"]) == [1 / 60, 0.5]
+    ledger.close()

@@ -12,7 +12,7 @@ from manifests.errors import ClaimLost, ConsentRefused, EngineUnavailable, Stage
 from manifests.model import Course, Job, Lesson, Person
 from manifests.store import Ref, Store
 from manifests.workspace import Workspace
-from tasks.perform import Products, perform
+from tasks.perform import Products, perform, written_bytes
 from tasks.plan import walk
 from tasks.stage import Made, Stage, Workbench
 from voiceclone.application import Application
@@ -265,3 +265,11 @@ def test_whatever_breaks_in_a_stage_names_lesson_and_stage(space: Workspace, job
         perform(stage, job, Products(), space)
     assert (told.value.lesson, told.value.stage) == ("lesson", "a")
     assert space.ledger.attempts("c", "lesson", "", "a") == 1
+
+
+def test_what_a_stage_wrote_is_noted(space: Workspace, job: Job) -> None:
+    """Once a result, and nothing where it was there already."""
+    made = perform(writer("a"), job, Products(), space)
+    perform(writer("a"), job, Products(), space)
+    [name] = made.commit.outputs.values()
+    assert written_bytes(made.commit, space) == space.store.get(name).stat().st_size > 0

@@ -1,0 +1,90 @@
+"""What work will take, in time and in space, by what such work took before: the ledger's history, with its spread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from statistics import median, quantiles
+
+from manifests.ledger import Ledger
+from tasks.plan import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """How long a lesson plays."""
+
+    seconds: float
+    guessed: bool = False
+    """From the file's size, because nobody has opened it yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """Seconds of work, or bytes, for each second of programme: the quartiles of a stage's earlier runs."""
+
+    low: float
+    usual: float
+    high: float
+
+    @classmethod
+    def of(cls, shares: Sequence[float]) -> Pace:
+        if len(shares) < 2:  # of one run there are no quartiles
+            return cls(shares[0], shares[0], shares[0])
+        low, _, high = quantiles(shares, n=4, method="inclusive")
+        return cls(low, median(shares), high)
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What every stage took before."""
+
+    paces: Mapping[str, Pace] = field(default_factory=dict[str, Pace])
+    """Seconds."""
+    weights: Mapping[str, Pace] = field(default_factory=dict[str, Pace])
+    """Bytes."""
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> History:
+        return cls(
+            {stage: Pace.of(shares) for stage, shares in ledger.pace().items()},
+            {stage: Pace.of(shares) for stage, shares in ledger.weight().items()},
+        )
+
+    def estimated(self, steps: Sequence[Step], length: Length | None) -> tuple[Step, ...]:
+        """Steps, and of those that will run how long they should take and how much they should write, where earlier
+        runs tell."""
+        if length is None:
+            return tuple(steps)
+
+        def estimate(known: Mapping[str, Pace], stage: str) -> float | None:
+            return known[stage].usual * length.seconds if stage in known else None
+
+        return tuple(
+            replace(
+                step,
+                estimate_s=estimate(self.paces, step.stage),
+                estimate_bytes=estimate(self.weights, step.stage),
+            )
+            if step.state == "run"
+            else step
+            for step in steps
+        )
+
+
+@dataclass(slots=True)
+class Estimate:
+    """A sum of estimates, by the quartiles that they came from."""
+
+    low: float = 0.0
+    usual: float = 0.0
+    high: float = 0.0
+
+    def add(self, amount: float, pace: Pace) -> None:
+        """Add what is usual for a stage of that pace."""
+        self.usual += amount
+        self.low += amount * (pace.low / pace.usual if pace.usual else 1)
+        self.high += amount * (pace.high / pace.usual if pace.usual else 1)
+
+    def as_dict(self, digits: int | None = None) -> dict[str, float]:
+        return {name: round(getattr(self, name), digits) for name in self.__slots__}

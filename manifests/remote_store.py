@@ -8,18 +8,23 @@ of two workers the first wins. `erasures/` tells every cache what was deleted be
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from manifests import cache
 from manifests.remote import AT_ONCE, Entry, Remote
 from manifests.store import COMMIT, Commit, Ref, Store, Stored, explained, file_sha256, temporary
 
 ERASURES: Final = "erasures"
+
+CACHE_BYTES: Final = 100 * 10**9
+"""What a workspace keeps of a shared store, where the settings say nothing."""
 
 FRESH_S: Final = 86_400.0
 """An object that was written longer ago is written again when it is put: what is new is not collected."""
@@ -30,12 +35,14 @@ DIGITS: Final = "0123456789abcdef"
 class RemoteStore(Store):
     """A store at an address, by a cache in a workspace's `store/cache/`. Raises StoreError as its `Remote` does."""
 
-    def __init__(self, root: Path, remote: Remote) -> None:
+    def __init__(self, root: Path, remote: Remote, cache_bytes: int = CACHE_BYTES) -> None:
         super().__init__(root, root / "cache")
+        self._cache_bytes, self._arrived = cache_bytes, 0
         self.remote = remote
         self.bucket = remote
         self._surveyed: dict[str, dict[str, str]] | None = None
         self._obey_erasures()
+        cache.trim(self.folder / "objects", cache_bytes)
 
     @property
     def place(self) -> str:
@@ -47,6 +54,7 @@ class RemoteStore(Store):
         there = self.remote.entry(name)
         if there is None or there.size != lies.stat().st_size or time.time() - there.since > FRESH_S:
             self.remote.upload(lies, name)
+            self._make_room(lies.stat().st_size)
         return ref
 
     def has(self, ref: Ref) -> bool:
@@ -55,7 +63,8 @@ class RemoteStore(Store):
     def get(self, name: str) -> Path:
         ref = Ref.named(name)
         path = self.path(ref)
-        if path.exists():
+        with suppress(FileNotFoundError):
+            os.utime(path)  # asked for now: what was asked for longest ago is the first to go
             return path
         for _ in range(2):  # a second time, because what arrived may have been damaged on its way
             with temporary(self.folder) as folder, explained("write to", self.folder):
@@ -65,6 +74,8 @@ class RemoteStore(Store):
                 if file_sha256(draft) == ref.digest:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     draft.replace(path)
+                    os.utime(path)
+                    self._make_room(path.stat().st_size)
                     return path
         self.remote.move(_object(ref), f"quarantine/{name}")
         raise self._damaged(name)
@@ -149,6 +160,13 @@ class RemoteStore(Store):
             return COMMIT.validate_json(self._copy(name, tag).read_bytes()) if tag is not None else None
         except (FileNotFoundError, ValueError):
             return None
+
+    def _make_room(self, arrived: int) -> None:
+        """Keep the cache under its limit, looked at whenever a twentieth of that has come."""
+        self._arrived += arrived
+        if self._arrived > self._cache_bytes / 20:
+            self._arrived = 0
+            cache.trim(self.folder / "objects", self._cache_bytes)
 
     def _listing(self, stage: str) -> Iterator[Entry]:
         for digit in DIGITS:

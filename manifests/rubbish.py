@@ -92,7 +92,7 @@ def rubbish(space: Workspace, running_since: float | None) -> Rubbish:
     store = space.store
     if running_since is not None:
         named = {name for commit in store.commits() for name in commit.objects_named}
-        return _sorted_out(store, named, lambda each: each.since < running_since, ())
+        return _sorted_out(store, named, lambda each: each.since < running_since, (), store.leftover_bytes())
     keep = needed(store.commits(), space.ledger.latest(), lambda commit: _is_there(commit, space))
     begun = max(space.ledger.unfinished_since() or math.inf, time.time() - TAKEN_UP_S)
     young = {each.name for each in store.objects() if each.since >= begun}

@@ -8,6 +8,7 @@
     keys = "/etc/dubflow/keys"          # DUB_KEYS
     voices = "/srv/voices"              # DUB_VOICES      enrolments, where several machines share them
     store = "s3://bucket/dub"           # DUB_STORE       a folder or any address that fsspec understands
+    cache_gb = 100                      # of a store at an address so much is kept here
     ledger = "postgresql+psycopg://…"   # DUB_LEDGER, DUB_LEDGER_FILE
     [signing]
     chain = "chain.pem"                 # DUB_SIGNING_CHAIN
@@ -63,7 +64,7 @@ ENVIRONMENT: Final[Mapping[tuple[str, ...], str]] = {
 _WORDS: Final = frozenset({("profile",), ("log_format",), ("notify", "to"), ("ledger",)})
 """Settings that have a variable and are no paths."""
 
-OWN: Final = ("consent", "keys", "voices", "store", "ledger", "signing", "statement", "notify")
+OWN: Final = ("consent", "keys", "voices", "store", "cache_gb", "ledger", "signing", "statement", "notify")
 """What stands in the user's own file alone."""
 
 LEDGER_FILE: Final = "DUB_LEDGER_FILE"
@@ -71,7 +72,7 @@ LEDGER_FILE: Final = "DUB_LEDGER_FILE"
 
 _OWN_SAYS: Final = {
     "notify": "whom this machine tells",
-    **dict.fromkeys(("voices", "store", "ledger"), "where this machine keeps what it makes"),
+    **dict.fromkeys(("voices", "store", "cache_gb", "ledger"), "where this machine keeps what it makes"),
 }
 
 _LARGEST_BYTES: Final = 1 << 20
@@ -141,6 +142,8 @@ class Settings(_Part):
     voices: Path | None = None
     store: str | None = None
     """A folder, absolute, or an address such as `s3://bucket/prefix`."""
+    cache_gb: float = Field(default=100.0, gt=0)
+    """Gigabytes of a store at an address that a workspace keeps; what was asked for longest ago goes first."""
     ledger: str | None = Field(default=None, repr=False)
     """An SQLAlchemy URL; most hold a password."""
     signing: Signing = Signing()

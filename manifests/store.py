@@ -15,15 +15,15 @@ import errno
 import hashlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from manifests import scratch
 from manifests.bucket import Bucket, FolderBucket
 from manifests.errors import ManifestError, StoreError
 
@@ -241,13 +241,17 @@ class Store:
             self.path(Ref.named(name)).unlink(missing_ok=True)
 
     def leftover_bytes(self) -> int:
-        """Size of everything in scratch folders, which are some run's at work, or were."""
-        return sum(path.stat().st_size for path in (self.root / "tmp").rglob("*") if path.is_file())
+        """Size of everything in scratch folders of processes that were killed."""
+        return sum(scratch.abandoned_bytes(folder) for folder in self._scratch_folders)
 
     def sweep(self) -> None:
-        """Remove all scratch folders; to be called only where no run is at work."""
-        for rest in (self.root / "tmp").iterdir():
-            shutil.rmtree(rest, ignore_errors=True)
+        """Remove the scratch folders of processes that were killed; never one in which somebody works."""
+        for folder in self._scratch_folders:
+            scratch.sweep(folder)
+
+    @property
+    def _scratch_folders(self) -> frozenset[Path]:
+        return frozenset({self.root / "tmp", self.folder / "tmp"})
 
     def erase(self, names: Iterable[str]) -> None:
         """Delete objects that carry the voice of somebody who withdrew, wherever they are kept. Raises StoreError."""
@@ -356,12 +360,10 @@ def _flush(path: Path) -> None:
 
 @contextmanager
 def temporary(root: Path) -> Generator[Path]:
-    with explained("write to", root):
-        folder = Path(tempfile.mkdtemp(dir=root / "tmp"))
-    try:
+    with ExitStack() as ends:
+        with explained("write to", root):
+            folder = ends.enter_context(scratch.working(root / "tmp"))
         yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

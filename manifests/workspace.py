@@ -49,7 +49,7 @@ def open_store(root: Path) -> Store:
         from manifests.remote import Remote
         from manifests.remote_store import RemoteStore
 
-        return RemoteStore(root / "store", Remote(place))
+        return RemoteStore(root / "store", Remote(place), round(settings.personal().cache_gb * 10**9))
     return Store(root / "store", Path(place))
 
 

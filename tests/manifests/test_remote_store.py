@@ -1,6 +1,7 @@
 """A store that workers share at an address: the same as one in a folder, through a network that fails."""
 
 import hashlib
+import os
 import subprocess
 import sys
 import threading
@@ -302,3 +303,16 @@ def test_the_workspace_opens_the_store_of_the_settings(
     ref = one.store.put_bytes(b"shared", ".txt")
     assert other.store.get(ref.name).read_bytes() == b"shared"
     assert other.store.place == address
+
+
+def test_the_cache_stays_under_its_limit_and_loses_nothing(worker: Worker, address: str, tmp_path: Path) -> None:
+    """What was asked for longest ago makes room for what comes; asked for again, it is fetched again."""
+    refs = [worker("one").put_bytes(bytes([each]) * 1000, ".wav") for each in range(4)]
+    small = RemoteStore(tmp_path / "small", Remote(address), cache_bytes=3000)
+    for ago, ref in enumerate(refs[:3]):
+        path = small.get(ref.name)
+        os.utime(path, (time.time() - 86_400 * (3 - ago),) * 2)
+    small.get(refs[0].name)  # asked for now
+    small.get(refs[3].name)
+    assert [small.path(ref).exists() for ref in refs] == [True, False, False, True]
+    assert small.get(refs[1].name).read_bytes() == bytes([1]) * 1000

@@ -1,5 +1,6 @@
 """A store that workers share at an address: the same as one in a folder, through a network that fails."""
 
+import errno
 import hashlib
 import os
 import subprocess
@@ -17,7 +18,7 @@ from manifests.claims import Claims
 from manifests.errors import StoreError
 from manifests.remote import Remote, without_secrets
 from manifests.remote_store import RemoteStore
-from manifests.store import Commit
+from manifests.store import Commit, explained
 from manifests.workspace import Workspace
 
 Worker = Callable[[str], RemoteStore]
@@ -191,7 +192,7 @@ import sys, hashlib
 from pathlib import Path
 from manifests.remote import Remote
 from manifests.remote_store import RemoteStore
-from manifests.store import Commit
+from manifests.store import Commit, explained
 store = RemoteStore(Path(sys.argv[1]), Remote(sys.argv[2]))
 for number in range(12):
     ref = store.put_bytes(f"{sys.argv[1]} {number}".encode(), ".txt")
@@ -316,3 +317,15 @@ def test_the_cache_stays_under_its_limit_and_loses_nothing(worker: Worker, addre
     small.get(refs[3].name)
     assert [small.path(ref).exists() for ref in refs] == [True, False, False, True]
     assert small.get(refs[1].name).read_bytes() == bytes([1]) * 1000
+
+
+@pytest.mark.parametrize(("store", "flag"), [("shared", "DUB_STORE"), (None, "--workspace")])
+def test_a_full_store_names_the_setting_that_moves_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: str | None, flag: str
+) -> None:
+    """Another workspace would not help where the store is shared."""
+    if store:
+        monkeypatch.setenv("DUB_STORE", str(tmp_path / store))
+    with pytest.raises(StoreError) as caught, explained("write to", tmp_path / (store or ".dub/store")):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert caught.value.remedy == f"Free some space, or choose another folder with {flag}."

@@ -15,6 +15,7 @@ from flows.order import Order, shown
 from flows.planning import missing_consents
 from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows, stale_targets
 from flows.wanted import Selection, manifest_path, wanted
+from manifests import approvals, human_lines
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.workspace import Workspace, locate
@@ -72,6 +73,8 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
         findings += error.findings
     else:
         findings += check_media(path, selection.course)
+        findings += human_lines.faults(path)
+        findings += approvals.faults(path, ((target.lesson_id, target.language or "") for target in selection.targets))
         blocks += _blocks(selection)
         missing += missing_consents((target, unspoken(target)) for target in selection.targets)
         unheard += unread(selection.targets)

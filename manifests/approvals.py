@@ -8,10 +8,11 @@ of a line, a voice or the sound. It covers the gates that it names and no others
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from manifests.errors import InputError, StoreError
+from manifests.errors import Finding, InputError, StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,17 @@ def read(manifest: Path, lesson: str, language: str) -> Approval | None:
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{file} is no approval.", remedy="Restore it, or delete it and approve again.") from error
     return found if (found.lesson, found.language) == (lesson, language) else None
+
+
+def faults(manifest: Path, targets: Iterable[tuple[str, str]]) -> list[Finding]:
+    """The approvals of these targets (lesson and language) that cannot be understood."""
+    findings: list[Finding] = []
+    for lesson, language in targets:
+        try:
+            read(manifest, lesson, language)
+        except InputError as error:
+            findings.append(Finding(str(path(manifest, lesson, language)), 1, str(error)))
+    return findings
 
 
 def write(manifest: Path, approval: Approval) -> Path:

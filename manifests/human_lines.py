@@ -48,14 +48,32 @@ def read(file: Path) -> tuple[HumanLine, ...]:
     findings: list[Finding] = []
     for number, row in rows(file):
         try:
-            found.append(_LINE.validate_json(row))
+            line = _LINE.validate_json(row)
         except ValidationError as error:
             (first, *_) = error.errors()
             about = f"`{first['loc'][-1]}`: " if first["loc"] else ""
             findings.append(Finding(str(file), number, f"this is no line: {about}{first['msg']}."))
+            continue
+        if not 0 <= line.start <= line.end < float("inf"):
+            times = f"{line.start:g} s to {line.end:g} s"
+            findings.append(Finding(str(file), number, f"this is no line: `start` and `end` say {times}."))
+        found.append(line)
     if findings:
         raise ManifestError(findings)
     return tuple(found)
+
+
+def faults(manifest: Path) -> list[Finding]:
+    """Every row that is no line in all the files of human lines beside a manifest, by file and line."""
+    findings: list[Finding] = []
+    for file in sorted(folder(manifest).glob("*.lines.jsonl")):
+        try:
+            read(file)
+        except ManifestError as error:
+            findings += error.findings
+        except InputError as error:
+            findings.append(Finding(str(file), 1, str(error)))
+    return findings
 
 
 def write(file: Path, lines: Iterable[HumanLine]) -> Path:

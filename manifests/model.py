@@ -237,6 +237,10 @@ class EngineChoice(Part):
     options: dict[str, str | int | float | bool] = Field(
         default_factory=dict[str, str | int | float | bool], description="What the engine lets you set."
     )
+    commercial: bool = Field(
+        default=False,
+        description="Your word that a course that is sold may use its weights, where dubflow cannot know.",
+    )
 
 
 Choice = Annotated[

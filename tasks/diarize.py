@@ -26,6 +26,7 @@ from manifests.quiet import settle
 from manifests.rules import STOCK
 from manifests.script import Diarization, Speaker, Turn, dump, load
 from manifests.spans import ANALYSIS_RATE, RATE, Span, merged, samples
+from tasks import licences
 from tasks.engines import catalogue
 from tasks.engines.protocols import Listening
 from tasks.speech_file import read
@@ -218,6 +219,7 @@ def counted(speakers: object) -> tuple[int | None, int | None]:
 def check(job: Job) -> None:
     """Raises EngineUnavailable where the engine lacks what it takes."""
     wanted = params(job)
+    licences.require(job, "diarize", wanted)
     catalogue.diarizer(wanted.engine).check(wanted)
 
 

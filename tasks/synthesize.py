@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from manifests import emphasis
+from manifests.engines import chosen
 from manifests.errors import EngineUnavailable, InputError
 from manifests.model import Job
 from manifests.script import Casting, Lines, Script, dump, load
 from manifests.timeline import Takes
-from tasks import clone, voice_terms
+from tasks import clone, licences, voice_terms
 from tasks import terms as glossary
 from tasks.engines import catalogue
 from tasks.fitting import Talk, fitted
@@ -80,7 +81,8 @@ def check(job: Job) -> None:
     asked = voice_terms.wanted(job)
     engine = catalogue.synthesizer(asked.engine)
     engine.check(asked)
-    if job.course.commercial and not engine.commercial(asked):
+    licences.require(job, "synthesize", asked)
+    if job.course.commercial and not chosen(job.course, "synthesize").commercial and not engine.commercial(asked):
         raise EngineUnavailable(
             f"the course is `commercial: true`, and the engine {asked.engine} may not be used for that"
             f" (its weights: {engine.weights_licence}).",

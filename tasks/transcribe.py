@@ -19,7 +19,7 @@ from manifests.engines import chosen
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Word, dump, load
 from manifests.spans import Span, merged, samples
-from tasks import earlier_cut
+from tasks import earlier_cut, licences
 from tasks.activity import levels, voice
 from tasks.captioned import Match, match, timed
 from tasks.captions import Written, ends_sentence
@@ -34,7 +34,7 @@ from tasks.subtitles import UNSPACED
 from tasks.utterances import pieces_of, sound_of, utterances
 
 NAME: Final = "transcribe"
-VERSION: Final = 3
+VERSION: Final = 4
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
 _CHUNK_PAUSE_S = 0.5
@@ -232,6 +232,7 @@ def given(job: Job) -> dict[str, Path]:
 def check(job: Job) -> None:
     """Raises EngineUnavailable where the engine lacks what it takes."""
     wanted = params(job)
+    licences.require(job, NAME, wanted)
     catalogue.transcriber(wanted.engine).check(wanted)
 
 

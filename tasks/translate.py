@@ -15,7 +15,7 @@ from manifests.errors import EngineUnavailable
 from manifests.glossary import Term
 from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, dump, load
-from tasks import given_lines, terms
+from tasks import given_lines, licences, terms
 from tasks.engines import apertium, catalogue
 from tasks.engines.protocols import Translated, Translating
 from tasks.given_lines import Given
@@ -200,6 +200,7 @@ def check(job: Job) -> None:
     """Raises EngineUnavailable where nothing leads to the target, and people wrote nothing."""
     if params(job).route:
         asked = wanted(job)
+        licences.require(job, "translate", asked)
         catalogue.translator(asked.engine).check(asked)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from manifests.script import Turn, Utterance, Word
-from manifests.spans import Span, merged, samples
+from manifests.spans import RATE, Span, merged, samples
 from tasks.sentences import sentence
 
 PAUSE_S = 0.55
@@ -26,6 +26,9 @@ LONGEST_S = 12.0
 SHORTEST_S = 1.0
 DOUBTFUL = 0.7
 """An utterance of less confidence carries a flag: about every third word of it is wrong."""
+
+EDGE_S = 0.15
+"""An utterance whose edge, or whose first or last word, is further than this from the edge of a sound is flagged."""
 
 _REACH_S = 0.2  # diarization's edges are this uncertain
 _JOIN_S = 0.75  # a short piece joins its neighbour across a pause of at most this
@@ -77,7 +80,10 @@ def utterances(
     found.sort(key=lambda item: (item[0], item[1]))
     heard = merged(span for span, _, _ in found)
     return (
-        tuple(_utterance(str(number), speaker, piece, text) for number, (_, speaker, piece) in enumerate(found, 1)),
+        tuple(
+            _utterance(str(number), speaker, piece, text, _adrift(piece, voice))
+            for number, (_, speaker, piece) in enumerate(found, 1)
+        ),
         tuple(span for span in merged(unrecognized) if not any(span.overlap(other) for other in heard)),
     )
 
@@ -246,8 +252,29 @@ def _apart(one: Span, two: Span) -> int:
     return max(0, one.start - two.end, two.start - one.end)
 
 
-def _utterance(number: str, speaker: str, piece: Piece, text: Callable[[Sequence[Word]], str]) -> Utterance:
+def _adrift(piece: Piece, voice: Sequence[Span]) -> tuple[str, ...]:
+    """Flags for an edge that is no edge of a sound, or is one long before the first word or after the last.
+
+    A word that reaches into silence is no reason: there the edge is the sound's.
+    """
+    span, first, last = piece.span, piece.words[0].span, piece.words[-1].span
+    begun = bisect_left(voice, span.start, key=lambda run: run.start)
+    ended = bisect_left(voice, span.end, key=lambda run: run.end)
+    starts = [abs(run.start - span.start) for run in voice[max(0, begun - 1) : begun + 1]]
+    ends = [abs(run.end - span.end) for run in voice[max(0, ended - 1) : ended + 1]]
+    edges = (
+        ("begins", max(min(starts, default=0), first.start - span.start)),
+        ("ends", max(min(ends, default=0), span.end - last.end)),
+    )
+    return tuple(
+        f"{does} {apart / RATE:.2f} s from where a sound does" for does, apart in edges if apart > samples(EDGE_S)
+    )
+
+
+def _utterance(
+    number: str, speaker: str, piece: Piece, text: Callable[[Sequence[Word]], str], adrift: tuple[str, ...]
+) -> Utterance:
     weight = sum(word.span.length for word in piece.words)
     confidence = round(sum(word.confidence * word.span.length for word in piece.words) / weight, 3) if weight else 0.0
     flags = (f"low confidence {confidence:.2f}",) if confidence < DOUBTFUL else ()
-    return Utterance(number, speaker, piece.span, text(piece.words), piece.words, confidence, flags)
+    return Utterance(number, speaker, piece.span, text(piece.words), piece.words, confidence, (*flags, *adrift))

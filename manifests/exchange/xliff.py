@@ -71,13 +71,23 @@ def read(raw: bytes, name: str) -> list[Returned]:
         parts = [each for each in unit if _local(each.tag) in ("segment", "ignorable")]
         if not any(_local(part.tag) == "segment" for part in parts):
             findings.append(Finding(name, _at(unit), f"the unit {unit.get('id', '')} has no segment."))
-        source, text = (tidy("".join(_side(part, side) for part in parts)) for side in ("source", "target"))
+        said = [_side(part, "source") for part in parts], [_side(part, "target") for part in _as_said(parts)]
+        source, text = (tidy("".join(each)) for each in said)
         out.append(Returned(_at(unit), unit.get("id", "").strip(), text, source, language=root.get("trgLang")))
     if not out:
         findings.append(Finding(name, _at(root), "no unit: there is no line in this file."))
     if findings:
         raise ManifestError(findings)
     return out
+
+
+def _as_said(parts: Sequence[ElementTree.Element]) -> list[ElementTree.Element]:
+    """The parts of a unit in the order of their targets: a translation may say them in another than the source."""
+    places = [at for at, _ in enumerate(parts, 1)]
+    for at, part in enumerate(parts):
+        order = next((each.get("order", "") for each in part if _local(each.tag) == "target"), "")
+        places[at] = int(order) if order.isdecimal() else places[at]
+    return [part for _, part in sorted(zip(places, parts, strict=True), key=lambda pair: pair[0])]
 
 
 def _side(part: ElementTree.Element, side: str) -> str:
@@ -88,12 +98,14 @@ def _side(part: ElementTree.Element, side: str) -> str:
 
 
 def _text(node: ElementTree.Element) -> Iterator[str]:
-    """The text in an element, `<pc>` of ours as `<em>`; other codes hold no text."""
+    """The text in an element, `<pc>` of ours, or what a tool divided it into, as `<em>`; other codes hold no text."""
     yield node.text or ""
     for child in node:
         kind = _local(child.tag)
         if kind == "cp":
-            yield chr(int(child.get("hex", "20"), 16))
+            yield _sign(child.get("hex", ""))
+        elif kind in ("sc", "ec") and child.get("disp") in ("<em>", "</em>"):
+            yield child.get("disp", "")
         elif kind == "pc" and child.get("dispStart") == "<em>":
             yield "<em>"
             yield from _text(child)
@@ -101,6 +113,14 @@ def _text(node: ElementTree.Element) -> Iterator[str]:
         elif kind in ("pc", "mrk"):
             yield from _text(child)
         yield child.tail or ""
+
+
+def _sign(code: str) -> str:
+    """The character of a code point that XML cannot hold."""
+    try:
+        return chr(int(code, 16))
+    except (ValueError, OverflowError):
+        return "\ufffd"
 
 
 def _parsed(raw: bytes, name: str) -> ElementTree.Element:

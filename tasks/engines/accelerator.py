@@ -8,12 +8,14 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from manifests.errors import EngineUnavailable
 
 T = TypeVar("T")
 R = TypeVar("R")
+
+MORE_ROOM: Final = "Free some of it, choose a smaller model, or set CUDA_VISIBLE_DEVICES= to use the processor."
 
 _log = logging.getLogger(__name__)
 
@@ -79,7 +81,7 @@ def halving(work: Callable[[], R], size: int, *, what: str) -> R | int:
     if size <= 1:
         raise EngineUnavailable(
             f"the GPU has too little memory to {what}, even one part at a time: {said}.",
-            remedy="Free some of it, choose a smaller model, or set CUDA_VISIBLE_DEVICES= to use the processor.",
+            remedy=MORE_ROOM,
         )
     _log.warning("%s: the GPU's memory is full at %d parts at a time; going on with %d", what, size, size // 2)
     return size // 2

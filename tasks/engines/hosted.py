@@ -44,10 +44,16 @@ _MINIMAX = (
 _CALLED = {"nn": "Nynorsk"}
 """What MiniMax calls languages that are called otherwise in English."""
 
-_BUSY = frozenset({1002, 1039})
-"""MiniMax's words for too many questions or tokens a minute; it answers with HTTP status 200."""
-_HICCUP = frozenset({1001, 1013})
+_BUSY = frozenset({1002, 1039, 1041, 2045})
+"""MiniMax's words for too many questions, tokens or connections a minute, or more than a moment ago; it answers with
+HTTP status 200."""
+_PATIENCE = 7
+"""How often it is asked while it is that: with a second before the first try again, all waits last a minute."""
+_HICCUP = frozenset({1000, 1001, 1013, 1024, 1033})
 """The same for a time-out or a fault of its own, after which nobody knows whether what was asked for is done."""
+_LOCKED_OUT = frozenset({1004, 2049})
+_SPENT = frozenset({1008, 2056})
+"""The same for an account that has no money, or no more of its plan."""
 _MAKING = frozenset({"/v1/files/upload", "/v1/voice_clone"})
 """What must not be asked for twice."""
 
@@ -190,13 +196,25 @@ class _ElevenLabs:
         return Said(*sound(answer, self.engine, raw_rate=24_000))
 
     def upload(self, sample: Sample, name: str, consent: str) -> str:
+        from tasks.engines.remote import VoiceRefused
+
         answer = self._service.ask(
             "POST",
             "/v1/voices/add",
             data={"name": name, "description": f"consent {consent}"},
             files={"files": ("sample.wav", wav(sample), "audio/wav")},
         )
-        return _id(answer.json(self.engine).get("voice_id"), self.engine)
+        made = answer.json(self.engine)
+        voice = _id(made.get("voice_id"), self.engine)
+        if made.get("requires_verification"):
+            self.delete(voice)
+            raise VoiceRefused(
+                "elevenlabs speaks in this person's voice only when they have verified it there, which takes their own"
+                " recording on its website; the voice that was made is deleted again.",
+                remedy="Ask ElevenLabs to lift that for your account, or choose another engine under"
+                " `engines: {synthesize: …}`.",
+            )
+        return voice
 
     def delete(self, voice: str) -> None:
         self._service.ask("DELETE", f"/v1/voices/{voice}", expected=(200, 204, 404))
@@ -277,16 +295,22 @@ class _MiniMax:
     def _asked(self, path: str, **what: Any) -> dict[str, Any]:
         answer: dict[str, Any] = {}
         status: dict[str, Any] = {}
-        for number in range(TRIES):
+        for number in range(_PATIENCE):
             if number:
                 self._service.wait(number)
             answer = self._service.ask("POST", path, **what).json(self.engine)
             status = answer.get("base_resp") or {}
-            if status.get("status_code") not in (_BUSY if path in _MAKING else _BUSY | _HICCUP):
+            hiccup = status.get("status_code") in _HICCUP and path not in _MAKING and number < TRIES - 1
+            if not hiccup and status.get("status_code") not in _BUSY:
                 break
-        if status.get("status_code") in (1004, 2049):
+        if status.get("status_code") in _LOCKED_OUT:
             raise EngineUnavailable(
                 f"minimax does not let us in: {status.get('status_msg')}.", remedy="Look at its key."
+            )
+        if status.get("status_code") in _SPENT:
+            raise EngineUnavailable(
+                f"minimax speaks no more on this account: {status.get('status_msg')}.",
+                remedy="Look at its balance and its plan, then run again: what was said is kept.",
             )
         if status.get("status_code", 0) != 0:
             raise StageFailed(f"minimax refused {path}: {status.get('status_code')} {status.get('status_msg')}.")

@@ -16,6 +16,7 @@ from pathlib import Path
 from manifests import settings
 from manifests.errors import DubError, EngineUnavailable
 from manifests.store import file_sha256
+from tasks.engines import accelerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +90,10 @@ def loading(name: str) -> Generator[None]:
     except DubError:
         raise
     except Exception as error:
+        if accelerator.out_of_memory(error):
+            raise EngineUnavailable(
+                f"the GPU has too little memory to load the model {name}.", remedy=accelerator.MORE_ROOM
+            ) from error
         said = (str(error).strip().splitlines() or [""])[0][:200]
         raise EngineUnavailable(
             f"the model {name} cannot be loaded ({type(error).__name__}: {said}).",

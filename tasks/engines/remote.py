@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from manifests.errors import DubError, StageFailed
+from manifests.errors import DubError, EngineUnavailable, StageFailed
 from tasks.engines.learned import Sample
 from tasks.stage import Workbench
 from voiceclone import remote_voices
@@ -25,6 +25,10 @@ from voiceclone.saying import Said, Saying
 
 TRIES_AT_A_SOUND = 2
 """Of which the second has the next seed: silence may be a bad draw."""
+
+
+class VoiceRefused(EngineUnavailable):
+    """A service does not speak in a voice that was uploaded, and no longer has it."""
 
 
 class Vendor(Protocol):
@@ -38,7 +42,7 @@ class Vendor(Protocol):
         ...
 
     def upload(self, sample: Sample, name: str, consent: str) -> str:
-        """The id of a new voice made from a sample."""
+        """The id of a new voice made from a sample. Raises VoiceRefused where it may not be used, and is gone again."""
         ...
 
     def delete(self, voice: str) -> None:
@@ -103,7 +107,11 @@ class RemoteSpeaker(CloningEngine[Saying, Said]):
         name = f"dubflow-{self._sample[:12]}-{secrets.token_hex(4)}"  # a vendor may never give a name twice
         asked = RemoteVoice(self._vendor.engine, self._vendor.where, _ASKED + name, person, self._consent, self._sample)
         remote_voices.enter(self._root, asked)
-        voice = self._vendor.upload(sample, name, self._consent)
+        try:
+            voice = self._vendor.upload(sample, name, self._consent)
+        except VoiceRefused:
+            remote_voices.leave(self._root, asked)
+            raise
         made = RemoteVoice(asked.engine, asked.where, voice, person, self._consent, self._sample)
         remote_voices.enter(self._root, made)
         remote_voices.leave(self._root, asked)

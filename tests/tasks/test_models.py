@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from manifests.errors import EngineUnavailable
-from tasks.engines.models import Model, digest, require
+from tasks.engines.models import Model, digest, loading, require
 
 TINY = Model("tiny", ("config.json", "model.bin"), licence="Apache-2.0", commercial=True)
 
@@ -93,3 +93,15 @@ def test_everything_that_is_missing_is_named_at_once(models: Path) -> None:
         f"the models half (b is missing) and whole are not in {models}. dub models pull half whole"
     )
     require((TINY,))
+
+
+def test_a_gpu_that_is_too_small_for_a_model_is_not_told_as_a_broken_file() -> None:
+    """Neither as torch says it nor as CTranslate2 does; to fetch it again would not help."""
+    import torch
+
+    for error in (torch.cuda.OutOfMemoryError("CUDA out of memory."), RuntimeError("CUDA failed: out of memory")):
+        told = r"too little memory to load the model tiny.*a smaller model"
+        with pytest.raises(EngineUnavailable, match=told), loading("tiny"):
+            raise error
+    with pytest.raises(EngineUnavailable, match="dub models verify tiny"), loading("tiny"):
+        raise RuntimeError("unexpected end of file")

@@ -307,7 +307,7 @@ def test_minimax_says_that_it_is_busy_with_status_200_and_is_asked_again(
 ) -> None:
     """Too many questions a minute pass; a hiccup while a voice is made does not, for it may be there."""
     monkeypatch.setenv("MINIMAX_API_KEY", "secret")
-    service, busy = VENDORS["minimax"][0](), [1002, 1013, 0]
+    service, busy = VENDORS["minimax"][0](), [1002, 1013, 1041, 2045, 1039, 0]
 
     def answer(method: str, path: str, body: bytes) -> Answer:
         code = busy.pop(0) if path == "/v1/t2a_v2" and busy else 0
@@ -322,10 +322,51 @@ def test_minimax_says_that_it_is_busy_with_status_200_and_is_asked_again(
     grant = granted(registry, third_party="minimax")
     voice = learn(wanted, grant, registry, bench)
     assert [said.rate for said in spoken(wanted, grant, registry, bench, "Uno.", voice=voice)] == [24_000]
-    assert [path for _, path, _ in server.asked].count("/v1/t2a_v2") == 3
+    assert [path for _, path, _ in server.asked].count("/v1/t2a_v2") == 6
     assert deleted_elsewhere(registry, "amara") == []
     with pytest.raises(StageFailed, match="minimax refused /v1/voice_clone: 1013"):
         spoken(wanted, grant, registry, bench, "Uno.", voice=voice)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        (2049, "does not let us in: as it says.*Look at its key"),
+        (2056, "speaks no more on this account: as it says.*run again: what was said is kept"),
+        (1026, "minimax refused /v1/t2a_v2: 1026 as it says"),
+    ],
+)
+def test_minimax_that_will_not_is_not_asked_again(
+    serve: Serve, registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch, code: int, said: str
+) -> None:
+    """A key, an account or a text: each with what to do."""
+    monkeypatch.setenv("MINIMAX_API_KEY", "secret")
+    refusal = json.dumps({"base_resp": {"status_code": code, "status_msg": "as it says"}}).encode()
+    server = serve(lambda _method, _path, _body: (200, "application/json", refusal))
+    wanted = Voicing("es", "minimax", None, {"address": server.address, "pause": 0.01, "voice": "male-1"})
+    with pytest.raises(DubError, match=said):
+        list(
+            catalogue.synthesizer("minimax").speak(
+                [Saying("Uno.")], Voice("stock", "minimax", "male-1"), wanted, cores=1
+            )
+        )
+    assert len(server.asked) == 1
+
+
+def test_a_voice_that_elevenlabs_wants_verified_is_deleted_and_told(
+    serve: Serve, registry: Registry, bench: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would not speak; nothing of hers stays there, and nothing is written down as standing there."""
+    kind, key = VENDORS["elevenlabs"]
+    monkeypatch.setenv(key, "secret")
+    service = kind(verifies=True)
+    wanted = Voicing("es", "elevenlabs", None, {"address": serve(service).address, "pause": 0.01})
+    grant = granted(registry, third_party="elevenlabs")
+    voice = learn(wanted, grant, registry, bench)
+    with pytest.raises(EngineUnavailable, match=r"only when they have verified it there.*choose another engine"):
+        spoken(wanted, grant, registry, bench, "Uno.", voice=voice)
+    assert service.voices == set()
+    assert remote_voices.standing(registry.root, "amara") == ()
 
 
 def test_minimax_wants_ten_seconds_of_a_person(registry: Registry, bench: Workbench) -> None:

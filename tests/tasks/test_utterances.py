@@ -169,3 +169,27 @@ def test_utterances_last_at_most_twelve_seconds_where_words_permit(
         if one.span.length > samples(12):
             middles = [(a.span.end + b.span.start) // 2 for a, b in pairwise(one.words)]
             assert not [at for at in middles if one.span.start < at < one.span.end]
+
+
+def test_words_that_are_found_away_from_the_edges_of_their_sound_are_flagged() -> None:
+    """Within 150 ms they are where the voice is; further inside, how far is said: an anchor that is to be doubted."""
+    words = [*said("we begin today", 1.14), *said("then we go on", 3.3)]
+    found, _ = utterances(words, [Turn(A, span(0.9, 5.3))], [span(1.0, 2.3), span(3.0, 5.2)])
+    assert [one.flags for one in found] == [
+        (),
+        ("begins 0.30 s from where a sound does", "ends 0.30 s from where a sound does"),
+    ]
+
+
+def test_a_word_that_reaches_into_silence_is_no_reason_to_doubt() -> None:
+    """Recognizers count the quiet after a word to it; the edge of the utterance is the sound's."""
+    found, _ = utterances(said("we begin today", 1.0, each=0.6), [Turn(A, span(0.9, 2.5))], [span(1.03, 2.4)])
+    assert [one.flags for one in found] == [()]
+
+
+def test_a_cut_through_unbroken_sound_is_flagged_on_both_sides() -> None:
+    """Where one utterance passes into the next no edge of a sound is near."""
+    words = [*said("a b c d e f g h i j k l m n o p q", 0.0), *said("r s t u v w x y z a b c d e f g h i j k l m", 6.9)]
+    one, two = utterances(words, [Turn(A, span(0, 16))], [span(0, 16)])[0]
+    assert one.flags == ("ends 9.15 s from where a sound does",)
+    assert two.flags == ("begins 6.85 s from where a sound does", "ends 0.30 s from where a sound does")

@@ -92,14 +92,15 @@ def speech_api(say: Say) -> Callable[[str, str, bytes], Answer]:
 class Eleven:
     """Voices and speech as ElevenLabs documents them."""
 
-    def __init__(self, say: Say = tone) -> None:
+    def __init__(self, say: Say = tone, verifies: bool = False) -> None:
         self.voices: set[str] = set()
-        self._say = say
+        self._say, self._verifies = say, verifies
 
     def __call__(self, method: str, path: str, body: bytes) -> Answer:
         if path == "/v1/voices/add":
             self.voices.add("v1")
-            return 200, "application/json", b'{"voice_id": "v1", "requires_verification": false}'
+            made = {"voice_id": "v1", "requires_verification": self._verifies}
+            return 200, "application/json", json.dumps(made).encode()
         if path.startswith("/v1/text-to-speech/v1?output_format=pcm_24000") and "v1" in self.voices:
             assert json.loads(body)["model_id"] == "eleven_multilingual_v2"
             return 200, "audio/pcm", (self._say(json.loads(body)["text"]) * 32767).astype("<i2").tobytes()

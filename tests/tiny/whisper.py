@@ -13,19 +13,14 @@ from tiny.speech import ENGLISH, Clip, Reader, Sound
 HOTWORDS = ("", "stem, river", "", "light", "", "river, stem")
 """What it is told to expect: a glossary's terms."""
 
+_NAMES = ("endoftext", "startoftranscript", "en", "es", "translate", "transcribe", "startoflm", "startofprev")
+SPECIAL = [f"<|{name}|>" for name in (*_NAMES, "nospeech", "notimestamps")]
+
 
 def make(reader: Reader, folder: Path) -> None:
     """Train a Whisper until it says the sentences, and convert it to CTranslate2's format."""
     import torch
-    from ctranslate2.converters import TransformersConverter
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-    from transformers import (
-        GenerationConfig,
-        WhisperConfig,
-        WhisperFeatureExtractor,
-        WhisperForConditionalGeneration,
-        WhisperTokenizerFast,
-    )
     from whisperx.audio import N_SAMPLES, log_mel_spectrogram
 
     tokenizer = Tokenizer(models.BPE())
@@ -34,24 +29,11 @@ def make(reader: Reader, folder: Path) -> None:
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=400, show_progress=False, initial_alphabet=alphabet)
     tokenizer.train_from_iterator([f" {text}" for text in ENGLISH], trainer)
-    special = ["endoftext", "startoftranscript", "en", "es", "translate", "transcribe", "startoflm", "startofprev"]
-    special = [f"<|{name}|>" for name in (*special, "nospeech", "notimestamps")]
-    tokenizer.add_special_tokens(special)
-    end, start, *_ = (tokenizer.token_to_id(name) for name in special)
-    config = WhisperConfig(
-        vocab_size=tokenizer.get_vocab_size(), num_mel_bins=80, d_model=64, encoder_layers=1, encoder_ffn_dim=64,
-        encoder_attention_heads=2, decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=128, dropout=0.0,
-        pad_token_id=end, bos_token_id=end, eos_token_id=end, decoder_start_token_id=start, suppress_tokens=None,
-        begin_suppress_tokens=None,
-    )  # fmt: skip
+    tokenizer.add_special_tokens(SPECIAL)
+    end, start = token(tokenizer, "<|endoftext|>"), token(tokenizer, "<|startoftranscript|>")
     torch.manual_seed(0)
-    net = WhisperForConditionalGeneration(config)
-    layers = net.model.encoder.layers
-    for layer in layers:  # it adds nothing: attention over half a minute is not trained in seconds
-        for part in (layer.self_attn.out_proj, layer.fc2):
-            torch.nn.init.zeros_(part.weight)
-            torch.nn.init.zeros_(part.bias)
-    net.model.encoder.layers = torch.nn.ModuleList([])
+    net = network(tokenizer)
+    layers, net.model.encoder.layers = net.model.encoder.layers, torch.nn.ModuleList([])
     draw = np.random.default_rng(0)
     batches = [
         [_lesson(tokenizer, reader.clip(text, draw), HOTWORDS[at % len(HOTWORDS)]) for text in ENGLISH]
@@ -74,21 +56,57 @@ def make(reader: Reader, folder: Path) -> None:
         if float(found.loss.detach()) < 0.01:
             break
     net.model.encoder.layers = layers
+    save(net, tokenizer, folder)
+
+
+def token(tokenizer: Any, name: str) -> int:
+    return int(tokenizer.token_to_id(name))
+
+
+def network(tokenizer: Any) -> Any:
+    """A network of this vocabulary whose encoder adds nothing: attention over half a minute is not trained in seconds.
+
+    Take its encoder's layers out while it is trained.
+    """
+    import torch
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    end, start = token(tokenizer, "<|endoftext|>"), token(tokenizer, "<|startoftranscript|>")
+    config = WhisperConfig(
+        vocab_size=tokenizer.get_vocab_size(), num_mel_bins=80, d_model=64, encoder_layers=1, encoder_ffn_dim=64,
+        encoder_attention_heads=2, decoder_layers=2, decoder_attention_heads=2, decoder_ffn_dim=128, dropout=0.0,
+        pad_token_id=end, bos_token_id=end, eos_token_id=end, decoder_start_token_id=start, suppress_tokens=None,
+        begin_suppress_tokens=None,
+    )  # fmt: skip
+    net = WhisperForConditionalGeneration(config)
+    for layer in net.model.encoder.layers:
+        for part in (layer.self_attn.out_proj, layer.fc2):
+            torch.nn.init.zeros_(part.weight)
+            torch.nn.init.zeros_(part.bias)
+    return net
+
+
+def save(net: Any, tokenizer: Any, folder: Path) -> None:
+    """Convert it to CTranslate2's format."""
+    from ctranslate2.converters import TransformersConverter
+    from transformers import GenerationConfig, WhisperFeatureExtractor, WhisperTokenizerFast
+
+    end, start = token(tokenizer, "<|endoftext|>"), token(tokenizer, "<|startoftranscript|>")
     net.generation_config = GenerationConfig(
         suppress_tokens=[],
         begin_suppress_tokens=[],
         alignment_heads=[[0, 0]],
-        lang_to_id={name: tokenizer.token_to_id(name) for name in ("<|en|>", "<|es|>")},
+        lang_to_id={name: token(tokenizer, name) for name in ("<|en|>", "<|es|>")},
         decoder_start_token_id=start,
         bos_token_id=end,
         eos_token_id=end,
         pad_token_id=end,
     )
-    hub = folder.with_name("hub-whisper")
+    hub = folder.with_name(f"hub-{folder.name}")
     net.save_pretrained(hub)
     WhisperFeatureExtractor().save_pretrained(hub)
-    names = {f"{kind}_token": special[0] for kind in ("unk", "bos", "eos", "pad")}
-    WhisperTokenizerFast(tokenizer_object=tokenizer, additional_special_tokens=special[1:], **names).save_pretrained(
+    names = {f"{kind}_token": SPECIAL[0] for kind in ("unk", "bos", "eos", "pad")}
+    WhisperTokenizerFast(tokenizer_object=tokenizer, additional_special_tokens=SPECIAL[1:], **names).save_pretrained(
         hub
     )
     TransformersConverter(str(hub), copy_files=["preprocessor_config.json"]).convert(str(folder))

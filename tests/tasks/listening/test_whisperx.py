@@ -118,6 +118,20 @@ def test_a_gpu_too_small_for_one_part_is_the_operators_to_mend(talk: Talk, monke
         heard(talk, replace(ENGLISH, options={"language": "en"}))
 
 
+def test_a_gpu_too_small_to_align_one_part_is_the_operators_to_mend(
+    talk: Talk, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The aligner takes one stretch at a time, so there is nothing to halve."""
+    from transformers import Wav2Vec2ForCTC
+
+    def forward(self: Any, *_: Any, **__: Any) -> Any:
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr(Wav2Vec2ForCTC, "forward", forward)
+    with pytest.raises(EngineUnavailable, match=r"too little memory to align.*CUDA_VISIBLE_DEVICES="):
+        heard(talk)
+
+
 def test_nothing_is_made_up_for_a_scrap_of_sound(talk: Talk) -> None:
     """Whisper writes a sentence for a tenth of a second, too; nobody can have said it in that time."""
     start = talk.words[0][1][0]

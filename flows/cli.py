@@ -13,7 +13,8 @@ import typer
 
 from flows.consent_commands import consent
 from flows.model_commands import models
-from flows.options import AsJson, WorkspaceFolder
+from flows.options import AsJson, LogFormat, Out, Profile, WorkspaceFolder
+from flows.schedule_commands import deploy, serve
 from flows.script_commands import script
 from flows.voice_commands import voices
 
@@ -36,19 +37,10 @@ Only = Annotated[
     list[str] | None,
     typer.Option("--only", metavar="LESSON[:LANG]", help="Just this lesson or target; may be repeated."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", metavar="DIR", help="Where outputs go, instead of the manifest's.")]
-Profile = Annotated[
-    str | None,
-    typer.Option("--profile", metavar="P", help="`embedded` or `studio`, instead of the manifest's."),
-]
 
 Refresh = Annotated[
     bool,
     typer.Option("--refresh", help="Do what is stale too: made by another version of its engine than is here."),
-]
-LogFormat = Annotated[
-    str | None,
-    typer.Option("--log-format", metavar="F", help="`text`, or `json`: one object a line on stderr, for programs."),
 ]
 
 
@@ -254,56 +246,8 @@ def approve(
     approve_target(manifest, target, by=by, reason=reason, out=out, workspace=workspace, json_wanted=as_json)
 
 
-@app.command()
-def serve(
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests with a `schedule:`.")],
-    profile: Profile = None,
-    out: Out = None,
-    workspace: WorkspaceFolder = None,
-    log_format: LogFormat = None,
-) -> None:
-    """Run manifests on their own schedules, from this process, until it is told to end.
-
-    Example: dub serve biology.yaml physics.yaml
-    """
-    from flows.serving import serve_manifests
-
-    serve_manifests(
-        manifests, {"--profile": profile, "--out": out, "--workspace": workspace, "--log-format": log_format}
-    )
-
-
-@app.command()
-def deploy(
-    manifests: Annotated[list[Path], typer.Argument(metavar="MANIFEST...", help="Manifests, as workers find them.")],
-    pool: Annotated[
-        str, typer.Option("--pool", metavar="NAME", help="The work pool of courses and plain work.")
-    ] = "cpu",
-    gpu_pool: Annotated[
-        str, typer.Option("--gpu-pool", metavar="NAME", help="The pool of workers that have a GPU.")
-    ] = "gpu",
-    shard: Annotated[
-        int, typer.Option("--shard", metavar="N", min=1, help="Lessons that one process does with the models it loads.")
-    ] = 20,
-    profile: Profile = None,
-    out: Out = None,
-    workspace: WorkspaceFolder = None,
-    as_json: AsJson = False,
-) -> None:
-    """Register courses, with their schedules, on the Prefect server that PREFECT_API_URL names, for workers to run.
-
-    Example: PREFECT_API_URL=http://server:4200/api dub deploy biology.yaml physics.yaml --shard 50
-    """
-    from flows.deploying import deploy_manifests
-
-    deploy_manifests(
-        manifests,
-        pool=pool,
-        gpu_pool=gpu_pool,
-        shard=shard,
-        flags={"profile": profile, "out": out, "workspace": workspace},
-        json_wanted=as_json,
-    )
+app.command()(serve)
+app.command()(deploy)
 
 
 @app.command()

@@ -25,6 +25,7 @@ ASK_S: Final = 10.0
 def deploy_manifests(
     manifests: Sequence[Path],
     *,
+    course_pool: str,
     pool: str,
     gpu_pool: str,
     shard: int,
@@ -33,12 +34,19 @@ def deploy_manifests(
 ) -> None:
     """Register every manifest's course on the server that PREFECT_API_URL names, and say which workers to start.
 
-    `flags` are handed on to each run: `profile`, `out`, `workspace`. Raises ManifestError for a manifest that cannot be
-    understood; InputError where no server is named or two manifests are one course; EngineUnavailable where the server
-    does not answer.
+    The courses' own runs, which mostly wait for their shards, have a pool to themselves. `flags` are handed on to each
+    run: `profile`, `out`, `workspace`. Raises ManifestError for a manifest that cannot be
+    understood; InputError where no server is named, two manifests are one course or the pools are one;
+    EngineUnavailable where the server does not answer.
     """
     courses = {path: load(path) for path in map(manifest_path, manifests)}
     names = [course.course for course in courses.values()]
+    if course_pool in (pool, gpu_pool):
+        raise InputError(
+            f"courses and their shards would share the pool {course_pool}: as many courses as it has places would "
+            "leave none for a shard, and wait for ever.",
+            remedy="Name another one with --course-pool.",
+        )
     if len(courses) != len(manifests) or len(set(names)) != len(names):
         raise InputError("two of these manifests are one course.", remedy="Name every course once.")
     url = _server()
@@ -52,14 +60,21 @@ def deploy_manifests(
         name: str(value.expanduser().absolute()) if isinstance(value, Path) else value for name, value in flags.items()
     }
     with get_client(sync_client=True) as client:
-        deployed = register(client, courses, pool=pool, gpu_pool=gpu_pool, shard=shard, flags=given)
+        deployed = register(
+            client, courses, course_pool=course_pool, pool=pool, gpu_pool=gpu_pool, shard=shard, flags=given
+        )
     if json_wanted:
-        facts = {"server": url, "pools": [pool, gpu_pool], "deployments": [each.as_dict() for each in deployed]}
+        facts = {
+            "server": url,
+            "pools": [course_pool, pool, gpu_pool],
+            "deployments": [each.as_dict() for each in deployed],
+        }
         print_json(facts)
         return
     for each in deployed:
         sys.stdout.write(f"{each.name}  pool {each.pool}  {each.schedule or 'when it is started'}\n")
-    say("On each machine that works, with this version of dubflow and the manifest's folder mounted:")
+    say("On one machine, and on each that works, with this version of dubflow and the manifest's folder mounted:")
+    say(f"  prefect worker start --pool {shown(course_pool)} --type process --limit 10")
     say(f"  prefect worker start --pool {shown(pool)} --type process --limit 2")
     say("A course is started at once by:")
     say(f"  prefect deployment run {shown(deployed[-1].name)}")

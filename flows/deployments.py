@@ -51,20 +51,26 @@ def register(
     client: SyncPrefectClient,
     courses: Mapping[Path, Course],
     *,
+    course_pool: str,
     pool: str,
     gpu_pool: str,
     shard: int,
     flags: Mapping[str, str | None],
 ) -> list[Deployed]:
-    """Make or renew pools, deployments and the watch for dead runs; returns the deployments."""
+    """Make or renew pools, deployments and the watch for dead runs; returns the deployments.
+
+    A course's run holds its place as long as it waits for its shards: in a pool of its own, so that however many
+    courses run, none takes the place that the shards of another, or its own, need to go on.
+    """
     made: list[Deployed] = []
+    _make_pool(client, course_pool)
     for name, accelerator in ((pool, False), (gpu_pool, True)):
         _make_pool(client, name)
         made.append(_register_shards(name, accelerator))
     for manifest, course in courses.items():
         given = {name: value for name, value in flags.items() if value is not None}
         parameters = {"manifest": str(manifest), "pool": pool, "gpu_pool": gpu_pool, "shard": shard, **given}
-        made.append(_register_course(course, pool, parameters))
+        made.append(_register_course(course, course_pool, parameters))
     _watch_for_dead_runs(client)
     return made
 

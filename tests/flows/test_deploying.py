@@ -63,26 +63,37 @@ def test_one_course_is_deployed_once(dub: Any, manifest: Path, tmp_path: Path) -
     assert (said.code, said.err) == (2, "dub: two of these manifests are one course. Name every course once.\n")
 
 
+def test_courses_and_their_shards_cannot_share_a_pool(dub: Any, manifest: Path) -> None:
+    """As many courses as it has places would wait in it for shards that find none."""
+    said = dub("deploy", manifest, "--course-pool", "cpu")
+    assert said.code == 2
+    assert said.err == (
+        "dub: courses and their shards would share the pool cpu: as many courses as it has places would leave none for "
+        "a shard, and wait for ever. Name another one with --course-pool.\n"
+    )
+
+
 @pytest.mark.slow
 def test_deployed_courses_are_on_the_server_and_a_changed_schedule_replaces_the_old_one(
     dub: Any, prefect_url: str, manifest: Path
 ) -> None:
     """A course flow of the installed package that never runs twice at once, and a shard flow for each pool."""
-    first = dub("deploy", manifest, "--pool", "plain", "--gpu-pool", "fast", "--shard", "7", "--json")
+    pools = ("--course-pool", "waiting", "--pool", "plain", "--gpu-pool", "fast")
+    first = dub("deploy", manifest, *pools, "--shard", "7", "--json")
     assert first.code == 0, first.err
-    assert first.json["pools"] == ["plain", "fast"]
+    assert first.json["pools"] == ["waiting", "plain", "fast"]
     assert first.json["deployments"][-1] == {
-        "deployment": "dispatch-course/night", "pool": "plain", "schedule": "0 2 * * * Europe/Madrid",
+        "deployment": "dispatch-course/night", "pool": "waiting", "schedule": "0 2 * * * Europe/Madrid",
     }  # fmt: skip
     manifest.write_text(MANIFEST.format(course="night", cron="30 3 * * *"), encoding="utf-8")
-    again = dub("deploy", manifest, "--pool", "plain", "--gpu-pool", "fast", "--shard", "7")
+    again = dub("deploy", manifest, *pools, "--shard", "7")
     assert again.code == 0, again.err
-    assert again.out.splitlines()[-1] == "dispatch-course/night  pool plain  30 3 * * * Europe/Madrid"
+    assert again.out.splitlines()[-1] == "dispatch-course/night  pool waiting  30 3 * * * Europe/Madrid"
     found = deployments(prefect_url)
     assert found["night"] == {
         "entrypoint": "flows.dispatch.dispatch_course",
         "path": None,
-        "work_pool_name": "plain",
+        "work_pool_name": "waiting",
         "parameters": {"manifest": str(manifest), "pool": "plain", "gpu_pool": "fast", "shard": 7},
         "schedules": [("30 3 * * *", "Europe/Madrid")],
         "limit": 1,
@@ -90,7 +101,7 @@ def test_deployed_courses_are_on_the_server_and_a_changed_schedule_replaces_the_
     }
     assert found["fast"]["parameters"] == {"accelerator": True}
     pools = {pool["name"]: pool["type"] for pool in ask(prefect_url, "work_pools/filter")}
-    assert (pools["plain"], pools["fast"]) == ("process", "process")
+    assert {pools[name] for name in ("waiting", "plain", "fast")} == {"process"}
     watches = [each for each in ask(prefect_url, "automations/filter") if each["name"].startswith("dubflow: ")]
     assert [(each["enabled"], each["trigger"]["posture"], each["trigger"]["within"]) for each in watches] == [
         (True, "Proactive", 540.0)

@@ -381,14 +381,14 @@ def night(
     deployed = course.run("dub", "deploy", "course.yaml", "--shard", "1")
     assert deployed.returncode == 0, deployed.stderr
     alone = {"survivor": ONE_CORE, "victim": str(max(os.sched_getaffinity(0)))}
-    command = [str(BIN / "prefect"), "worker", "start", "--pool", "cpu", "--type", "process"]
+    command = [str(BIN / "prefect"), "worker", "start", "--type", "process", "--limit", "1"]
     workers = {
         name: Background(
-            ["taskset", "--cpu-list", alone[name], *command, "--name", name, "--limit", limit],
+            ["taskset", "--cpu-list", core, *command, "--name", name, "--pool", "courses" if name == "courses" else "cpu"],
             course.environment,
             folder / f"{name}.log",
         )
-        for name, limit in (("survivor", "2"), ("victim", "1"))
+        for name, core in (alone | {"courses": ONE_CORE}).items()
     }
     it = Night(course, server, workers, folder / "spoken")
     yield it
@@ -399,6 +399,7 @@ def night(
 @pytest.fixture(scope="module")
 def disturbed(night: Night) -> str:
     """The run of the course in which everything goes wrong; its id."""
+    night.workers["courses"].start()
     night.workers["survivor"].start()
     run = night.start()
     until(lambda: night.state(run) == "RUNNING", "the course's run to begin")

@@ -26,7 +26,8 @@ def services(composed: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def test_the_parts_are_all_there(composed: dict[str, Any]) -> None:
     """API and services apart, one database, one job for it, one for courses, workers of both kinds."""
     assert set(services(composed)) == {
-        *("postgres", "redis", "objects", "database", "api", "services", "set-up", "worker-cpu", "worker-gpu")
+        *("postgres", "redis", "objects", "database", "api", "services", "set-up", "worker-cpu"),
+        *("worker-courses", "worker-gpu"),
     }
     assert services(composed)["worker-gpu"]["profiles"] == ["gpu"]
 
@@ -129,7 +130,7 @@ def test_every_command_line_is_understood_by_its_program(composed: dict[str, Any
             else:
                 require_known(line)
             parsed += 1
-    assert parsed == 10
+    assert parsed == 12
 
 
 def test_what_is_used_is_there(composed: dict[str, Any]) -> None:

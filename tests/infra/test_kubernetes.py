@@ -39,7 +39,7 @@ def built(request: pytest.FixtureRequest) -> list[Resource]:
     return list(yaml.safe_load_all(told.stdout))
 
 
-@pytest.fixture(params=["cpu", "gpu"])
+@pytest.fixture(params=["courses", "cpu", "gpu"])
 def template(request: pytest.FixtureRequest) -> dict[str, Any]:
     """A pool's base job template."""
     return json.loads((KUBERNETES / "pools" / f"{request.param}.json").read_text(encoding="utf-8"))
@@ -206,6 +206,7 @@ def test_nobody_talks_to_whom_they_need_not(built: list[Resource]) -> None:
     assert {name for name, template in pods(built) if "dubflow/asks" in template["metadata"]["labels"]} >= {
         "set-up",
         "worker-cpu",
+        "worker-courses",
     }
 
 
@@ -260,8 +261,8 @@ def test_their_images_come_from_the_registry_that_is_named(tmp_path: Any) -> Non
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "OUT": str(tmp_path), "IMAGES": "registry.example.org/dubflow"}
     subprocess.run([INFRA / "set-up.sh", "pools", "kubernetes"], env=environment, check=True, timeout=60)
     images = re.findall(r'"(\S+dubflow/\S+:\S+)"', (tmp_path / "images").read_text())
-    assert images == ["registry.example.org/dubflow/cpu:0.1.0", "registry.example.org/dubflow/cuda:0.1.0"]
+    assert images == [f"registry.example.org/dubflow/{image}:0.1.0" for image in ("cpu", "cpu", "cuda")]
     calls = (tmp_path / "calls").read_text().splitlines()
-    assert len(calls) == 2
+    assert len(calls) == 3
     for call in calls:
         prefect_command._app.parse_args(call.removeprefix("--no-prompt "), exit_on_error=False, print_error=False)

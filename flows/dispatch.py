@@ -15,6 +15,7 @@ from prefect.states import Failed
 
 from flows.fleet import Fleet
 from flows.gathering import gather_people
+from flows.metering import count
 from flows.notifying import interrupted, notify, stopped, summary
 from flows.pending import Pending, pending
 from flows.results import results
@@ -24,7 +25,7 @@ from flows.standing import DONE, exit_code, unfinished
 from flows.wanted import wanted
 from manifests.claims import LEASE_S
 from manifests.errors import DubError, StageFailed
-from manifests.ledger import TargetRow
+from manifests.ledger import TargetRow, now
 from manifests.model import Stage
 from manifests.shelves import tidy
 from manifests.workspace import Workspace
@@ -74,7 +75,7 @@ def dispatch_course(
         manifest=manifest, workspace=workspace, out=out, profile=profile, only=only, force=force, refresh=refresh
     )
     log = get_run_logger()
-    order = errand.order()
+    order, begun = errand.order(), now()
     try:
         rows, course = _brought_up_to_date(errand, Pools(pool, gpu_pool), max(1, shard), lease_s=lease_s, say=log.info)
     except DubError as error:
@@ -83,6 +84,7 @@ def dispatch_course(
     except TerminationSignal:
         notify(interrupted(order, manifest.stem), manifest.parent)
         raise
+    count(course, rows, since=begun)
     told = replace(summary(order, course, rows), folder=manifest.parent)  # a worker's own folder is gone tomorrow
     log.info(told.text)
     notify(told, manifest.parent)

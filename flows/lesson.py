@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from prefect import flow
+from typing import Final
+
+from prefect import flow, get_run_logger
 
 from flows.order import Order
 from flows.side_by_side import side_by_side
@@ -10,12 +12,15 @@ from flows.stages import run_stages, workspace
 from flows.standing import unfinished
 from flows.target import dub_target, target_task
 from flows.wanted import Wanted
-from manifests.errors import ClaimLost, DubError, LedgerError, StageFailed
+from manifests.errors import ClaimLost, DubError, LedgerError, ObjectLost, StageFailed
 from manifests.model import Job
 from manifests.shelves import put_away, put_away_streams
 from tasks.perform import Products
 from tasks.pipeline import JOINT, LESSON_STAGES, joint_stages, waits_for_review
 from tasks.plan import Walk
+
+MOST_REPAIRS: Final = 3
+"""How often a lesson is begun again because an object of the store that it needs was found damaged."""
 
 
 class Incomplete(Exception):
@@ -24,7 +29,20 @@ class Incomplete(Exception):
 
 @flow(name="dub-lesson", flow_run_name="{job.name}", validate_parameters=False)
 def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -> None:
-    """Bring a lesson up to date in these languages. Raises DubError or Incomplete when one of them did not finish."""
+    """Bring a lesson up to date in these languages. Raises DubError or Incomplete when one of them did not finish.
+
+    An object that turns out to be damaged in the middle of it, as of a store at an address it may, is made again by its
+    stage: from the lesson's beginning, where everything else is found as it was left.
+    """
+    for _ in range(MOST_REPAIRS):
+        try:
+            return _brought_up_to_date(order, job, languages, cores)
+        except ObjectLost as error:
+            get_run_logger().warning("%s: %s It is made again now.", job.name, error)
+    return _brought_up_to_date(order, job, languages, cores)
+
+
+def _brought_up_to_date(order: Order, job: Job, languages: tuple[str, ...], cores: int) -> None:
     ledger = workspace(order.workspace).ledger
     try:
         products = run_stages(LESSON_STAGES, order, job, Products(), cores)
@@ -43,6 +61,8 @@ def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -
     )
     broken = [language for language, outcome in zip(languages, outcomes, strict=True) if isinstance(outcome, Exception)]
     for outcome in outcomes:
+        if isinstance(outcome, ObjectLost):
+            raise outcome
         told = isinstance(outcome, DubError) and not isinstance(outcome, LedgerError | ClaimLost)
         if isinstance(outcome, Exception) and not told:
             raise outcome  # the ledger does not tell of it

@@ -8,6 +8,7 @@
   x ConsentRefused        a person: no consent covers this use of their voice
   x StoreError            the operator: the workspace or the output folder cannot be read or written
     + LedgerError         where a target stands could not be written down: only this message tells it
+    + ObjectLost          what a stage made is damaged or gone: the stage makes it again
   x ClaimLost             nobody: another worker took the lesson over, and finishes it
   x StageFailed           ours, or the world's: a stage broke while it worked
 
@@ -94,6 +95,10 @@ class StoreError(DubError):
 
 class LedgerError(StoreError):
     """Where a target stands could not be written down."""
+
+
+class ObjectLost(StoreError):
+    """An object of the store is damaged, and set aside, or gone: its commit counts no more, so its stage runs again."""
 
 
 class ClaimLost(DubError):

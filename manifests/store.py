@@ -25,7 +25,7 @@ from pydantic import TypeAdapter
 
 from manifests import scratch
 from manifests.bucket import Bucket, FolderBucket
-from manifests.errors import ManifestError, StoreError
+from manifests.errors import ManifestError, ObjectLost, StoreError
 
 MARK_DIGITS: Final = 12
 
@@ -158,7 +158,7 @@ class Store:
         return self.path(ref).exists()
 
     def get(self, name: str) -> Path:
-        """Path of an object that is there; raises StoreError where it is not."""
+        """Path of an object that is there; raises ObjectLost where it is not."""
         path = self.path(Ref.named(name))
         if not path.exists():
             raise self._missing(name)
@@ -285,11 +285,11 @@ class Store:
             self._note(stage, key)
         return self.get(standing.outputs["it"])
 
-    def _missing(self, name: str) -> StoreError:
-        return StoreError(f"object {name} is missing from {self.place}.", remedy="Run again: it will be made anew.")
+    def _missing(self, name: str) -> ObjectLost:
+        return ObjectLost(f"object {name} is missing from {self.place}.", remedy="Run again: it will be made anew.")
 
-    def _damaged(self, name: str) -> StoreError:
-        return StoreError(
+    def _damaged(self, name: str) -> ObjectLost:
+        return ObjectLost(
             f"object {name} in {self.place} is damaged, and was put into quarantine/ there.",
             remedy="Run again: it will be made anew.",
         )

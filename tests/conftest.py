@@ -2,19 +2,15 @@
 models of the engines that need weights."""
 
 import os
-import pwd
 import shutil
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
 
 import pytest
 from filelock import FileLock
@@ -22,6 +18,7 @@ from filelock import FileLock
 from manifests.quiet import settle
 from tasks.engines.listening_models import ALIGNERS, COMMUNITY, WHISPERS
 from tasks.engines.qwen3_tts import MODELS
+from tests.services import LACKING, POSTGRES, Postgres
 from tiny import aligner, argos, community, pocket, qwen3, whisper
 from tiny.speech import Reader
 from voiceclone.threads import torch_threads
@@ -283,63 +280,13 @@ def wire(s3: S3, monkeypatch: pytest.MonkeyPatch) -> Iterator[Wire]:
     made.close()
 
 
-class Postgres:
-    """A PostgreSQL server of the tests' own, on a socket in a temporary folder; as root, run by another user."""
-
-    def __init__(self, programs: Path) -> None:
-        self._programs = programs
-        # Not below pytest's own folder, which only its user may enter; and a socket's path must be short.
-        self._folder = Path(tempfile.mkdtemp(prefix="dub-pg-"))
-        self._user: dict[str, Any] = {}
-        if os.geteuid() == 0:
-            known = {each.pw_name for each in pwd.getpwall()}
-            owner = pwd.getpwnam("postgres" if "postgres" in known else "nobody")
-            os.chown(self._folder, owner.pw_uid, owner.pw_gid)
-            self._user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
-        self._run("initdb", "-D", str(self._folder / "data"), "-U", "dub", "-A", "trust", "--no-sync", "-E", "UTF8")
-        self.start()
-
-    def start(self) -> None:
-        options = f"-c listen_addresses='' -c fsync=off -c unix_socket_directories={self._folder}"
-        log = str(self._folder / "log")
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-l", log, "-o", options, "-w", "start")
-
-    def stop(self) -> None:
-        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "fast", "-w", "stop")
-
-    def database(self) -> str:
-        """The address of a new, empty database."""
-        name = f"dub_{uuid4().hex}"
-        import psycopg
-
-        with psycopg.connect(host=str(self._folder), user="dub", dbname="postgres", autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}".encode())
-        return f"postgresql+psycopg://dub:secret@/{name}?host={self._folder}"
-
-    def close(self) -> None:
-        self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-    def _run(self, program: str, *arguments: str) -> None:
-        subprocess.run(
-            [str(self._programs / program), *arguments],
-            check=True,
-            timeout=120,
-            cwd=self._folder,
-            stdout=subprocess.DEVNULL,
-            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
-            **self._user,
-        )
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
     """A PostgreSQL server, natively started; skipped where the package is missing (`infra/bootstrap.sh --tests`)."""
-    found = shutil.which("initdb")
-    places = sorted(Path("/usr/lib/postgresql").glob("*/bin")) or ([Path(found).parent] if found else [])
-    if not places:
-        pytest.skip("PostgreSQL is not installed: infra/bootstrap.sh --tests")
-    server = Postgres(places[-1])
+    if POSTGRES is None:
+        pytest.skip(LACKING)
+    server = Postgres()
+    server.start()
     yield server
     server.close()
 

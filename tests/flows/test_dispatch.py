@@ -1,31 +1,36 @@
-"""A course on workers, with all that goes wrong in one night: a worker is killed, the server is restarted, a source is
-missing. Everything is real: Prefect's server on PostgreSQL and Redis, its workers, its command line."""
+"""A course on workers, with all that goes wrong in one night: a worker is killed, the server is restarted, the network
+to the store fails, an object in it is damaged, a worker is told to end, a source is missing. Everything is real:
+Prefect's server on PostgreSQL and Redis, its workers, its command line, an S3 server, the ledger on PostgreSQL."""
 
 import json
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
+import threading
 import time
-import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+from tests.conftest import Wire, ffmpeg
+from tests.flows.test_metering import Receiver
+from tests.services import LACKING, Background, Postgres, free_port, listens, until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 BIN = Path(sys.executable).parent
 LEASE_S = 15
+OUTAGE_S = 10
 
 ONE_CORE = str(min(os.sched_getaffinity(0)))
 """What every run of a lesson has: on another number of cores torch adds up in another order, and AAC rounds that."""
@@ -48,7 +53,7 @@ class SlowEspeak(Espeak):
 
     def speak(self, sayings, voice, wanted, *, cores):
         for saying in sayings:
-            time.sleep(2)
+            time.sleep(3)
             (said,) = super().speak([saying], voice, wanted, cores=1)
             with open(os.environ["DUB_TEST_SPOKEN"], "a") as spoken:
                 spoken.write(f"{os.getpid()} {saying.text} | {saying.rate:.4f} | {voice.name}\\n")
@@ -57,123 +62,21 @@ class SlowEspeak(Espeak):
 """It stands before the installed one, under the same name: what it makes is the same, and has the same keys."""
 
 
-def until(true: Callable[[], Any], what: str, within_s: float = 240) -> Any:
-    """Wait for something; its value."""
-    limit = time.monotonic() + within_s
-    while time.monotonic() < limit:
-        if found := true():
-            return found
-        time.sleep(0.2)
-    raise AssertionError(f"waited {within_s:g} s for {what}")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@dataclass
-class Background:
-    """A program that runs beside the test, in a process group of its own; its children carry its mark."""
-
-    command: list[str]
-    environment: dict[str, str]
-    log: Path
-    mark: str = field(default_factory=lambda: uuid.uuid4().hex)
-    process: "subprocess.Popen[bytes] | None" = None
-
-    def start(self) -> "Background":
-        with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
-                self.command,
-                env=self.environment | {"DUB_TEST_MARK": self.mark},
-                stdout=log,
-                stderr=log,
-                cwd=self.log.parent,
-                start_new_session=True,
-            )
-        return self
-
-    def stop(self, within_s: float = 60) -> None:
-        """Tell it to end, and wait; what is left of it then is killed."""
-        if self.process is None:
-            return
-        self.process.terminate()
-        with suppress(subprocess.TimeoutExpired):
-            self.process.wait(within_s)
-        self.kill()
-
-    def kill(self) -> None:
-        """End it and all its children as a power failure does."""
-        for _ in range(3):  # a child that was just being started is seen the next time
-            for process in self.processes():
-                try:
-                    os.kill(process, signal.SIGKILL)
-                except ProcessLookupError:
-                    continue
-        if self.process is not None:
-            self.process.wait(30)
-
-    def processes(self) -> list[int]:
-        found: list[int] = []
-        for folder in Path("/proc").glob("[0-9]*"):
-            try:
-                if self.mark.encode() in (folder / "environ").read_bytes():
-                    found.append(int(folder.name))
-            except OSError:
-                continue  # it ended, or belongs to somebody else
-        return found
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    """Address of an empty PostgreSQL cluster: host, port and user, as a URL has them."""
-    programs = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-    if programs is None:
-        pytest.skip("no PostgreSQL here: infra/bootstrap.sh --tests installs it")
-    folder, port = Path(tempfile.mkdtemp(prefix="dub-pg-")), free_port()
-    as_postgres = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    if as_postgres:
-        shutil.chown(folder, "postgres")
-    data, options = str(folder / "data"), f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    log = str(folder / "log")
-
-    def run(program: str, *arguments: str, by: Sequence[str] = as_postgres) -> None:
-        command = [*by, str(programs / program), *arguments]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, timeout=120, cwd="/")
-
-    run("initdb", "-D", data, "-A", "trust", "-U", "postgres")
-    run("pg_ctl", "-D", data, "-o", options, "-l", log, "-w", "start")
-    try:
-        for name in ("prefect", "dub"):
-            run("createdb", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", name, by=())
-        yield f"postgres@127.0.0.1:{port}"
-    finally:
-        run("pg_ctl", "-D", data, "-m", "immediate", "stop")
-        shutil.rmtree(folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="module")
 def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Port of a Redis server of our own."""
     if shutil.which("redis-server") is None:
-        pytest.skip("no Redis here: infra/bootstrap.sh --tests installs it")
+        pytest.skip(LACKING)
     folder, port = tmp_path_factory.mktemp("redis"), free_port()
     server = Background(["redis-server", "--port", str(port), "--save", "", "--dir", str(folder)], {}, folder / "log")
     server.start()
-    until(lambda: _listens(port), "Redis", 30)
+    until(lambda: listens(port), "Redis", 30)
     yield port
     server.stop()
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture(scope="module")
-def server(postgres: str, redis: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+def server(postgres: Postgres, redis: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
     """Prefect's server as infra/ sets it, but in one process."""
     folder, port = tmp_path_factory.mktemp("server"), free_port()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "DUB_"))}
@@ -185,7 +88,7 @@ def server(postgres: str, redis: int, tmp_path_factory: pytest.TempPathFactory) 
         "PREFECT_SERVER_EVENTS_CAUSAL_ORDERING": "prefect_redis.ordering",
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": "prefect_redis.lease_storage",
         "PREFECT_HOME": str(folder / "home"),
-        "PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{postgres}/prefect",
+        "PREFECT_API_DATABASE_CONNECTION_URL": f"postgresql+asyncpg://{postgres.database()}",
         "PREFECT_REDIS_MESSAGING_HOST": "127.0.0.1",
         "PREFECT_REDIS_MESSAGING_PORT": str(redis),
         "PREFECT_SERVER_DOCKET_URL": f"redis://127.0.0.1:{redis}/1",
@@ -230,7 +133,7 @@ class Course:
             cwd=self.folder,
             capture_output=True,
             text=True,
-            timeout=400,
+            timeout=900,
             check=False,
         )
 
@@ -307,12 +210,16 @@ def undisturbed(make_course: Callable[..., Course]) -> dict[str, Any]:
 
 @dataclass
 class Night:
-    """A course on a server with two workers."""
+    """A course on a server with workers that share a store at an S3 server and a ledger on PostgreSQL."""
 
     course: Course
     server: Background
     workers: dict[str, Background]
     spoken_file: Path
+    bucket: Any
+    prefix: str
+    wire: Wire
+    """The way to the store: it can be cut."""
 
     def spoken(self) -> list[tuple[int, str]]:
         """Every line that was spoken: by which process, and what."""
@@ -333,7 +240,7 @@ class Night:
     def ends(self, run: str) -> str:
         """The state in which a run ends."""
         final = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
-        return until(lambda: state if (state := self.state(run)) in final else None, "the course's run", 400)
+        return until(lambda: state if (state := self.state(run)) in final else None, "the course's run", 600)
 
     def start(self) -> str:
         """Start the course; its run's id."""
@@ -343,15 +250,34 @@ class Night:
         assert found, done.stdout
         return found[1]
 
+    def stored(self, folder: str) -> dict[str, Any]:
+        """What lies below a folder of the store, by name; seen past the wire."""
+        below = f"{self.prefix}/{folder}/"
+        return {each.key.removeprefix(below): each for each in self.bucket.objects.filter(Prefix=below)}
+
     def lessons_of(self, worker: str) -> set[str]:
         """The lessons that a worker's processes hold."""
         theirs = set(self.workers[worker].processes())
-        held: set[str] = set()
-        for claim in (self.course.folder / ".dub/store/claims/leaves").glob("*/*.json"):
-            told = json.loads(claim.read_text(encoding="utf-8"))
-            if not told.get("released") and int(re.findall(r"\d+", told["holder"])[-1]) in theirs:
-                held.add(claim.parent.name)
+        return {lesson for lesson, process in self.holders().items() if process in theirs}
+
+    def holders(self) -> dict[str, int]:
+        """Lessons that are claimed, and by which process."""
+        held: dict[str, int] = {}
+        for name, claim in self.stored("claims/leaves").items():
+            told = json.loads(claim.get()["Body"].read())
+            if not told.get("released"):
+                held[name.partition("/")[0]] = int(re.findall(r"\d+", told["holder"])[-1])
         return held
+
+    def damage(self, lesson: str, output: str) -> str:
+        """Change what a lesson's `split` made, where it lies; the object's name."""
+        for commit in self.stored("commits/split").values():
+            made = json.loads(commit.get()["Body"].read())
+            if made["notes"]["lesson"] == lesson:
+                name = made["outputs"][output]
+                self.bucket.put_object(Key=f"{self.prefix}/objects/{name[:2]}/{name}", Body=b"what a broken disk gives")
+                return name
+        raise AssertionError(f"{lesson} was not split")
 
     def logs(self) -> str:
         return "\n".join(f"== {name}\n{each.log.read_text()}" for name, each in self.workers.items())
@@ -359,9 +285,15 @@ class Night:
 
 @pytest.fixture(scope="module")
 def night(
-    server: Background, make_course: Callable[..., Course], tmp_path_factory: pytest.TempPathFactory
+    server: Background,
+    postgres: Postgres,
+    s3: Any,
+    make_course: Callable[..., Course],
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Night]:
-    folder = tmp_path_factory.mktemp("workers")
+    import boto3
+
+    folder, prefix, wire = tmp_path_factory.mktemp("workers"), f"night-{uuid4().hex}", Wire(s3.port)
     info = folder / "slow_espeak-1.0.dist-info"
     info.mkdir()
     (folder / "slow_espeak.py").write_text(SLOW, encoding="utf-8")
@@ -371,75 +303,214 @@ def night(
     course = make_course(
         "night",
         "lesson-03",
-        PREFECT_API_URL=f"http://127.0.0.1:{port_of(server)}/api",
-        PREFECT_WORKER_QUERY_SECONDS="2",
-        PYTHONPATH=os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
-        DUB_TEST_SPOKEN=str(folder / "spoken"),
-        PREFECT_SERVER_ANALYTICS_ENABLED="false",
-        DO_NOT_TRACK="1",
+        **s3.environment
+        | {
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{wire.port}",
+            "DUB_STORE": f"s3://dub/{prefix}",
+            "DUB_LEDGER": f"postgresql+psycopg://{postgres.database()}",
+            "PREFECT_API_URL": f"http://127.0.0.1:{port_of(server)}/api",
+            "PREFECT_WORKER_QUERY_SECONDS": "2",
+            "PYTHONPATH": os.pathsep.join([str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]),
+            "DUB_TEST_SPOKEN": str(folder / "spoken"),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+        },
     )
     deployed = course.run("dub", "deploy", "course.yaml", "--shard", "1")
     assert deployed.returncode == 0, deployed.stderr
-    alone = {"survivor": ONE_CORE, "victim": str(max(os.sched_getaffinity(0)))}
     command = [str(BIN / "prefect"), "worker", "start", "--type", "process", "--limit", "1"]
     workers = {
         name: Background(
-            ["taskset", "--cpu-list", core, *command, "--name", name, "--pool", "courses" if name == "courses" else "cpu"],
-            course.environment,
+            ["taskset", "--cpu-list", core, *command, "--name", name, "--pool", pool],
+            course.environment | {"DUB_WORKSPACE": str(folder / name)},
             folder / f"{name}.log",
         )
-        for name, core in (alone | {"courses": ONE_CORE}).items()
+        for name, pool, core in (
+            ("courses", "courses", ONE_CORE),
+            ("survivor", "cpu", ONE_CORE),
+            ("victim", "cpu", str(max(os.sched_getaffinity(0)))),
+        )
     }
-    it = Night(course, server, workers, folder / "spoken")
-    yield it
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+    bucket = boto3.resource("s3", endpoint_url=s3.environment["AWS_ENDPOINT_URL"], **keys).Bucket("dub")
+    yield Night(course, server, workers, folder / "spoken", bucket, prefix, wire)
     for worker in workers.values():
         worker.stop()
+    wire.close()
+
+
+@dataclass(frozen=True)
+class Disturbed:
+    """The run of the course in which everything goes wrong."""
+
+    run: str
+    lesson: str
+    """Whose worker was killed."""
+    damaged: str
+    """The object of it that was damaged meanwhile."""
 
 
 @pytest.fixture(scope="module")
-def disturbed(night: Night) -> str:
-    """The run of the course in which everything goes wrong; its id."""
+def disturbed(night: Night) -> Disturbed:
     night.workers["courses"].start()
     night.workers["survivor"].start()
     run = night.start()
-    until(lambda: night.state(run) == "RUNNING", "the course's run to begin")
+    until(lambda: night.lessons_of("survivor"), "the first worker to take a lesson")
     night.workers["victim"].start()
     (theirs,) = until(lambda: night.lessons_of("victim"), "the second worker to take a lesson")
     victims = set(night.workers["victim"].processes())
     until(lambda: victims & {process for process, _ in night.spoken()}, "its first line")
-    time.sleep(0.5)  # it is kept, and the second is begun
+    time.sleep(1)  # it is kept, and the second is begun
     night.workers["victim"].kill()
     assert night.lessons_of("survivor").isdisjoint({theirs})
+    damaged = night.damage(theirs, "programme.flac")
+    night.wire.cut()
+    back = threading.Timer(OUTAGE_S, night.wire.mend)
+    back.start()
     night.server.stop()
     night.server.start()
     until(lambda: answers(port_of(night.server)), "the Prefect server, again")
-    return run
+    back.join()
+    return Disturbed(run, theirs, damaged)
 
 
-def test_a_night_of_failures_ends_with_all_done_but_what_has_no_source(night: Night, disturbed: str) -> None:
-    """A run is never green over a lesson that failed, and says which it is."""
-    assert night.ends(disturbed) == "FAILED", night.logs()
+def test_a_night_of_failures_ends_with_all_done_but_what_has_no_source(night: Night, disturbed: Disturbed) -> None:
+    """A run is never green over a lesson that failed, and says which it is; what was damaged was found, set aside and
+    made again, and somebody asked for the store while it was away."""
+    assert night.ends(disturbed.run) == "FAILED", night.logs()
     status = json.loads(night.course.run("dub", "status", "course.yaml", "--json").stdout)
     states = {target["lesson"]: target["state"] for target in status["targets"]}
     assert states == {"lesson-01": "done", "lesson-02": "done", "lesson-03": "failed"}, night.logs()
-    message = night.read(disturbed)["state"]["message"]
-    assert message == "dub leaves: 1 failed, 2 done"
+    assert night.read(disturbed.run)["state"]["message"] == "dub leaves: 1 failed, 2 done"
+    assert night.wire.dropped > 0
+    assert set(night.stored("quarantine")) == {disturbed.damaged}, night.logs()
+    assert disturbed.damaged in {name.partition("/")[2] for name in night.stored("objects")}
 
 
 def test_a_retried_run_does_only_what_was_missing_and_all_is_as_if_nothing_had_happened(
-    night: Night, disturbed: str, media: Path, undisturbed: dict[str, Any]
+    night: Night, disturbed: Disturbed, media: Path, undisturbed: dict[str, Any]
 ) -> None:
     """Prefect's own retry goes on by key; nothing is spoken twice; the files are those of an undisturbed run."""
-    assert night.ends(disturbed) == "FAILED"
+    assert night.ends(disturbed.run) == "FAILED"
     before = [what for _, what in night.spoken()]
     assert len(before) >= 4
     shutil.copyfile(media / "lesson-03.mp4", night.course.folder / "lesson-03.mp4")
-    retried = night.course.run("prefect", "flow-run", "retry", disturbed)
+    retried = night.course.run("prefect", "flow-run", "retry", disturbed.run)
     assert retried.returncode == 0, retried.stdout + retried.stderr
-    until(lambda: night.state(disturbed) not in ("FAILED", "unknown"), "the retry")
-    assert night.ends(disturbed) == "COMPLETED", night.logs()
+    until(lambda: night.state(disturbed.run) not in ("FAILED", "unknown"), "the retry")
+    assert night.ends(disturbed.run) == "COMPLETED", night.logs()
     after = [what for _, what in night.spoken()]
     assert after[: len(before)] == before
     assert len(after) > len(before)
     assert Counter(after) == Counter(set(after))
     assert night.course.made() == undisturbed
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    """A monitoring system."""
+    made = Receiver()
+    thread = threading.Thread(target=made.server.serve_forever)
+    thread.start()
+    yield made
+    made.server.shutdown()
+    thread.join()
+    made.server.server_close()
+
+
+@pytest.fixture(scope="module")
+def crew(server: Background, make_course: Callable[..., Course], receiver: Receiver) -> Iterator[Course]:
+    """A folder with three courses, and a worker with one place for each of the pools `waiting` and `working`; both tell
+    their numbers to the receiver. In the third course somebody speaks."""
+    quick = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_WORKER_QUERY_SECONDS": "2"}
+    course = make_course(
+        "crew", "lesson-02", "lesson-03", PREFECT_API_URL=f"http://127.0.0.1:{port_of(server)}/api", **quick
+    )
+    sources = ["-f", "lavfi", "-i", "color=s=160x90:r=25", "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo"]
+    ffmpeg(*sources, "-t", "2", str(course.folder / "silence.mp4"))
+    for name, media in (("one", "silence"), ("two", "silence"), ("three", "lesson-01")):
+        manifest = f"course: {name}\nsource_language: en\ntargets: [es]\nlessons: [{{media: {media}.mp4}}]\n"
+        (course.folder / f"{name}.yaml").write_text(manifest, encoding="utf-8")
+    files = ("one.yaml", "two.yaml", "three.yaml")
+    made = course.run("dub", "deploy", *files, "--course-pool", "waiting", "--pool", "working")
+    assert made.returncode == 0, made.stderr
+    command = [str(BIN / "prefect"), "worker", "start", "--type", "process", "--limit", "1", "--pool"]
+    told = course.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address}
+    workers = [Background([*command, pool], told, course.folder / f"{pool}.log") for pool in ("waiting", "working")]
+    for worker in workers:
+        worker.start()
+    yield course
+    for worker in workers:
+        worker.stop()
+
+
+def test_more_courses_than_places_do_not_wait_for_each_other(crew: Course, receiver: Receiver) -> None:
+    """Two at once, where there is one place for a course and one for a shard: each is done in its turn, and tells a
+    monitoring system how it left its targets."""
+    for name in ("one", "two"):
+        assert crew.run("prefect", "deployment", "run", f"dispatch-course/{name}").returncode == 0
+    for name in ("one", "two"):
+        output = crew.folder / f"out/{name}/silence.es.mp4"
+        until(output.exists, f"the course {name}", 600)
+        counts = until(lambda name=name: told(receiver, name), f"the numbers of {name}", 60)
+        assert counts == {"done": 1, "partial": 0, "failed": 0, "blocked": 0, "review": 0}
+
+
+def test_a_shard_that_is_told_to_end_gives_its_lessons_back_and_another_goes_on(crew: Course) -> None:
+    """By SIGTERM in the middle of a lesson, as Kubernetes sends it: nobody waits for the lease, of a minute, to end."""
+    assert crew.run("prefect", "deployment", "run", "dispatch-course/three").returncode == 0
+    claims = crew.folder / ".dub/store/claims/three/lesson-01"
+
+    def holder() -> tuple[str, int] | None:
+        for path in sorted(claims.glob("*.json"), reverse=True):
+            claim = json.loads(path.read_text(encoding="utf-8"))
+            return None if claim.get("released") else (path.name, int(re.findall(r"\d+", claim["holder"])[-1]))
+        return None
+
+    until(lambda: list((crew.folder / ".dub/store/commits/split").glob("*.json")), "its first stage")
+    _, process = until(holder, "a worker to take the lesson")
+    os.kill(process, signal.SIGTERM)
+    until(lambda: (now := holder()) is None or now[1] != process, "the lesson to be given back", 50)
+    until((crew.folder / "out/three/lesson-01.es.mp4").exists, "the lesson", 600)
+    rows = json.loads(crew.run("dub", "status", "three.yaml", "--json").stdout)["targets"]
+    assert [row["state"] for row in rows] == ["done"]
+
+
+def told(receiver: Receiver, course: str) -> dict[str, int]:
+    """How many targets of a course stand where, as a monitoring system knows it."""
+    points = receiver.points().get("dubflow.targets", {})
+    return {about.split()[1]: count for about, count in points.items() if about.split()[0] == course}
+
+
+def test_a_run_whose_heartbeats_end_is_set_to_crashed(server: Background, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the automation that `dub deploy` makes, with shorter times; one whose heartbeats go on stays as it is."""
+    from prefect.client.orchestration import get_client
+    from prefect.events import emit_event
+    from prefect.settings import PREFECT_API_URL, PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+    from prefect.states import Running
+
+    from flows import deployments
+    from flows.shard import dub_shard
+
+    monkeypatch.setattr(deployments, "USUAL_HEARTBEAT_S", 4)
+    url = f"http://127.0.0.1:{port_of(server)}/api"
+    shorter = temporary_settings({PREFECT_API_URL: url, PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    with shorter, get_client(sync_client=True) as client:
+        deployments.register(client, {}, course_pool="courses", pool="cpu", gpu_pool="gpu", shard=20, flags={})
+        dead, living = (client.create_flow_run(dub_shard, state=Running()).id for _ in range(2))
+
+        def beat(run: object) -> None:
+            emit_event("prefect.flow-run.heartbeat", resource={"prefect.resource.id": f"prefect.flow-run.{run}"})
+
+        def crashed() -> bool:
+            beat(living)
+            state = client.read_flow_run(dead).state
+            return state is not None and state.is_crashed()
+
+        for _ in range(3):
+            beat(dead)
+            time.sleep(2)
+        until(crashed, "the automation", 240)
+        state = client.read_flow_run(living).state
+        assert state is not None
+        assert state.is_running()

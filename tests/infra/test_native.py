@@ -7,9 +7,7 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
-import tempfile
 import time
 from base64 import b64encode
 from collections.abc import Iterator
@@ -21,32 +19,15 @@ import httpx
 import pytest
 
 from tests.infra.conftest import BIN, INFRA, ROOT
+from tests.services import LACKING, POSTGRES, Postgres, free_port, until
 
 PATIENCE_S = 300.0
 """How long a part may take to be well, on a busy machine."""
 
-POSTGRES = next(iter(sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)), None)
-
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        POSTGRES is None or shutil.which("redis-server") is None,
-        reason="needs PostgreSQL and Redis: infra/bootstrap.sh --tests installs them",
-    ),
+    pytest.mark.skipif(POSTGRES is None or shutil.which("redis-server") is None, reason=LACKING),
 ]
-
-
-def free_port(above: int = 0) -> int:
-    """A port that is free here, and so is the one that many above it, which SeaweedFS takes too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + above if above else 0))
-            except (OSError, OverflowError):
-                continue
-            return port
 
 
 class Stack:
@@ -177,39 +158,22 @@ class Stack:
 
 def start_postgres(stack: Stack) -> None:
     """As PostgreSQL's image does at its first start: data, user and password, databases.sql; then the server."""
-    assert POSTGRES
-    # A folder of its own: nobody but root comes into those that pytest makes for root.
-    folder = Path(stack.ends.enter_context(tempfile.TemporaryDirectory(prefix="dub-postgres-")))
-    port = str(stack.ports["postgres"])
-    password = stack.folder / "secrets" / "postgres_password"
-    copied = folder / "password"
-    shutil.copyfile(password, copied)
-    by: list[str] = []
-    if os.geteuid() == 0:
-        by = ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", "--"]
-        shutil.chown(folder, "postgres")
     given = stack.services["postgres"]["environment"]
-    user, database = given["POSTGRES_USER"], given["POSTGRES_DB"]
-    env = {**os.environ, "PGPASSWORD": password.read_text()}
-
-    def once(*command: object) -> None:
-        line = [str(word) for word in command]
-        subprocess.run(line, env=env, stdout=subprocess.DEVNULL, check=True, timeout=120, cwd="/")
-
-    once(*by, POSTGRES / "initdb", "-D", folder / "data", "-U", user, f"--pwfile={copied}", "-A", "scram-sha-256")
-    stack.start(
-        "postgres",
-        [*by, f"{POSTGRES}/postgres", *stack.command("postgres")[1:], "-D", str(folder / "data"), "-p", port, "-k", ""],
+    user, password = given["POSTGRES_USER"], (stack.folder / "secrets" / "postgres_password").read_text()
+    made = Postgres(user, password)
+    stack.ends.callback(shutil.rmtree, made.folder, ignore_errors=True)
+    arguments = [*stack.command("postgres")[1:], "-D", made.data, "-p", stack.ports["postgres"], "-k", ""]
+    stack.start("postgres", made.command("postgres", *arguments))
+    reach = ["-h", "127.0.0.1", "-p", stack.ports["postgres"], "-U", user]
+    ready = made.command("pg_isready", *reach, "-d", "postgres")
+    until(
+        lambda: not subprocess.run(ready, stdout=subprocess.DEVNULL, check=False, timeout=60).returncode,
+        "PostgreSQL",
+        PATIENCE_S,
     )
-    reach = ["-h", "127.0.0.1", "-p", port, "-U", user]
-    limit = time.monotonic() + PATIENCE_S
-    while subprocess.run(
-        [f"{POSTGRES}/pg_isready", *reach, "-d", "postgres"], stdout=subprocess.DEVNULL, check=False, timeout=60
-    ).returncode:
-        assert time.monotonic() < limit
-        time.sleep(0.2)
-    once(POSTGRES / "createdb", *reach, database)
-    once(POSTGRES / "psql", *reach, "-q", "-d", "postgres", "-f", INFRA / "databases.sql")
+    made.run("createdb", *reach, given["POSTGRES_DB"], password=password)
+    shutil.copyfile(INFRA / "databases.sql", made.folder / "databases.sql")
+    made.run("psql", *reach, "-q", "-d", "postgres", "-f", made.folder / "databases.sql", password=password)
 
 
 @pytest.fixture

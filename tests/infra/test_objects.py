@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,19 +15,7 @@ from s3fs import S3FileSystem
 
 from manifests.remote import Remote
 from tests.infra.conftest import BIN, INFRA
-
-
-def free_port() -> int:
-    """A port that is free, and so is the one ten thousand above it, which SeaweedFS takes too."""
-    while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port: int = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 10000))
-            except (OSError, OverflowError):
-                continue
-            return port
+from tests.services import free_port
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +25,7 @@ def remote(composed: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -
     subprocess.run([INFRA / "make-secrets.sh", tmp_path / "secrets"], check=True, timeout=60)
     data = tmp_path / "data"
     data.mkdir()
-    ports = {part: free_port() for part in ("s3", "master", "volume", "filer")}
+    ports = {part: free_port(10_000) for part in ("s3", "master", "volume", "filer")}
     flags = [
         word.replace("/run/secrets", str(tmp_path / "secrets"))
         for word in composed["services"]["objects"]["command"]

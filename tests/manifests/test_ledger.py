@@ -23,7 +23,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty ledger."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    return request.getfixturevalue("postgres").database()
+    return f"postgresql+psycopg://{request.getfixturevalue('postgres').database()}"
 
 
 @pytest.fixture
@@ -151,7 +151,7 @@ def test_old_runs_are_pruned_and_the_last_ones_stay(ledger: Ledger) -> None:
 
 def test_a_database_that_is_restarted_is_waited_for(postgres: Any) -> None:
     """Whoever writes in the meantime is late, and nothing is lost."""
-    ledger = Ledger(postgres.database())
+    ledger = Ledger(f"postgresql+psycopg://{postgres.database()}")
     ledger.record(TargetRow("c", "one", "es", "running"))
     postgres.stop()
     back = threading.Timer(3, postgres.start)

@@ -7,7 +7,6 @@ some is left. The network's sizes are read off the weights, so a smaller one und
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests import settings
 from manifests.errors import EngineUnavailable
 from manifests.store import file_sha256
 from tasks.engines import accelerator
@@ -35,10 +35,10 @@ FILES = ("hdemucs_high_trained.pt", "hdemucs_high_musdbhq_only.pt")
 
 def weights() -> Path | None:
     """The weights, where they are there."""
-    folder = os.environ.get("DUB_MODELS")
-    if not folder:
+    folder = settings.of().models
+    if folder is None:
         return None
-    paths = (Path(folder).expanduser() / name for name in FILES)
+    paths = (folder / name for name in FILES)
     return next((path for path in paths if path.is_file()), None)
 
 

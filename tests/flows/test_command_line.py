@@ -176,3 +176,10 @@ def asked(url: str, what: str, wish: dict[str, Any]) -> list[dict[str, Any]]:
     """What the Prefect server's REST API has of flow runs, task runs or artifacts."""
     answer = httpx.post(f"{url}/{what}/filter", json=wish, timeout=30).raise_for_status()
     return answer.json()
+
+
+def test_an_address_is_no_folder_for_outputs(course, dub):
+    """Else a folder named `s3:` would be made where the command was typed."""
+    refused = dub("run", course / "course.yaml", "--out", "s3://bucket/path")
+    assert (refused.code, refused.out) == (2, "")
+    assert refused.err == "dub: outputs go into a folder, and --out is an address. Mount it, and name the folder.\n"

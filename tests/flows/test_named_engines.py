@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import pytest
 
 from tiny import speech
 from tiny.argos import SPANISH
-from tiny.services import VENDORS, Loopback, spanish, speech_api
+from tiny.services import VENDORS, Loopback, chat_api, spanish, speech_api
 
 pytestmark = pytest.mark.slow
 
@@ -96,12 +96,12 @@ def engines(translate: str, synthesize: str) -> str:
     return f"engines: {{{heard}, translate: {translate}, synthesize: {synthesize}}}\n"
 
 
-def as_wanted(course: Course, engine: str) -> None:
+def as_wanted(course: Course, engine: str, known: Mapping[str, str] = SPANISH) -> None:
     """Every sentence heard, translated, spoken in her voice by this engine, and placed where she says it."""
     record = course.record
     assert record["state"] == "done" and record["problems"] == []
     assert [line["source"]["text"] for line in record["lines"]] == list(SAID)
-    assert [line["text"]["value"] for line in record["lines"]] == [SPANISH[text] for text in SAID]
+    assert [line["text"]["value"] for line in record["lines"]] == [known[text] for text in SAID]
     voices = {(line["voice"]["kind"], line["voice"]["person"], line["voice"]["engine"]) for line in record["lines"]}
     assert voices == {("clone", "amara", engine)}
     assert record["engines"]["synthesize"]["name"] == engine
@@ -161,3 +161,22 @@ def test_pocket_tts_speaks_in_her_voice(course: Course) -> None:
     assert ran.code == 0, ran.err
     as_wanted(course, "pocket-tts")
     assert course.record["disclosure"]["watermark_score"] > 0.5
+
+
+def test_a_language_model_translates_by_the_glossary_and_its_tokens_are_counted(course: Course, serve: Any) -> None:
+    """The key goes into a header alone, the glossary's terms into the question, and what it costs into the record."""
+    known = {english: said.replace("río", "arroyo") for english, said in SPANISH.items()}
+    server = serve(chat_api(known))
+    options = f'{{url: "{server.address}/v1", batch: 4, price_in: 1.0, price_out: 2.0}}'
+    chat = f"{{name: chat, model: tiny-chat, options: {options}}}"
+    ran = course.run(engines(chat, "pocket-tts"), DUB_CHAT_KEY="secret")
+    assert ran.code == 0, ran.err
+    as_wanted(course, "pocket-tts", known)
+    record = course.record
+    assert record["engines"]["translate"]["name"] == "chat:tiny-chat"
+    assert [line["text"]["checks"] for line in record["lines"]] == [[]] * 7
+    assert "the translation took 200 tokens in and 100 out, at a cost of 0.0004" in record["notes"]
+    assert {path for _, path, _ in server.asked} == {"/v1/chat/completions"}
+    assert {headers["authorization"] for headers in server.headers} == {"Bearer secret"}
+    assert "river = arroyo" in json.loads(server.asked[0][2])["messages"][0]["content"]
+    assert "secret" not in ran.err + json.dumps(record)

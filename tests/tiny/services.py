@@ -7,7 +7,7 @@ import json
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -155,3 +155,21 @@ VENDORS: dict[str, tuple[type[Any], str]] = {
     "elevenlabs": (Eleven, "ELEVENLABS_API_KEY"),
     "minimax": (Mini, "MINIMAX_API_KEY"),
 }
+
+
+def chat_api(known: Mapping[str, str]) -> Callable[[str, str, bytes], Answer]:
+    """`POST /v1/chat/completions`: what is known of the lines that are asked for, in three lengths that are one."""
+
+    def answer(_method: str, path: str, body: bytes) -> Answer:
+        if path != "/v1/chat/completions":
+            return 404, "application/json", b'{"error": {"message": "not found"}}'
+        lines = json.loads(json.loads(body)["messages"][1]["content"])["lines"]
+        said = {name: dict.fromkeys(("full", "shorter", "shortest"), known[text]) for name, text in lines.items()}
+        content = json.dumps({"lines": said}, ensure_ascii=False)
+        whole = {
+            "choices": [{"index": 0, "message": {"role": "assistant", "content": content}, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 100, "completion_tokens": 50, "total_tokens": 150},
+        }
+        return 200, "application/json", json.dumps(whole).encode()
+
+    return answer

@@ -48,13 +48,12 @@ def aligner(folder: Path, real: bool) -> Path:
 
 def community(folder: Path) -> Path:
     """pyannote's community pipeline: whisperx's segmentation as it is, WeSpeaker's ResNet34 and PLDA at random."""
-    import numpy as np
     import torch
     from pyannote.audio.core.task import Problem, Resolution, Specifications
     from pyannote.audio.models.embedding import WeSpeakerResNet34
 
     from manifests.checkpoints import SEGMENTATION
-    from tiny.community import COMMUNITY_CONFIG
+    from tiny.community import save
 
     for part in ("segmentation", "embedding", "plda"):
         (folder / part).mkdir(parents=True)
@@ -62,17 +61,7 @@ def community(folder: Path) -> Path:
     torch.manual_seed(0)
     net = WeSpeakerResNet34().eval()
     net.specifications = Specifications(problem=Problem.REPRESENTATION, resolution=Resolution.CHUNK, duration=5.0)
-    checkpoint: dict[str, Any] = {
-        "state_dict": net.state_dict(),
-        "hyper_parameters": dict(net.hparams),
-        "pytorch-lightning_version": "2.0.0",
-    }
-    net.on_save_checkpoint(checkpoint)
-    torch.save(checkpoint, folder / "embedding" / "pytorch_model.bin")
-    lda = np.eye(256)[:, :128]
-    np.savez(folder / "plda" / "xvec_transform.npz", mean1=np.zeros(256), mean2=np.zeros(128), lda=lda)
-    np.savez(folder / "plda" / "plda.npz", mu=np.zeros(128), tr=np.eye(128), psi=np.linspace(20.0, 1.0, 128))
-    (folder / "config.yaml").write_text(COMMUNITY_CONFIG, encoding="utf-8")
+    save(net, folder)
     return folder
 
 

@@ -126,9 +126,8 @@ class Lookout:
         if self._gone:
             self._seen.forget(self._course, self._gone)
             self._gone = []
-        if (
-            self._found and not self._only_looks
-        ):  # before anything is built on it: what the ledger knows as the latest is what `gc` keeps
+        # Before anything is built on it: what the ledger knows as the latest is what `gc` keeps.
+        if self._found and not self._only_looks:
             self._space.ledger.found(self._course, self._found, self._last)
         self._found = {}
         if self._fresh:

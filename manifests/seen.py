@@ -17,10 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from manifests.digests import AT_REST_NS
 from manifests.errors import StoreError
-
-AT_REST_NS = 1_000_000_000
-"""A file that changed within the last second may change again without another time of change (`manifests.digests`)."""
 
 _SCHEMA = """
 create table if not exists seen (

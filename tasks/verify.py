@@ -37,23 +37,10 @@ from tasks.stage import Made, Stage, Workbench, digest
 from tasks.understanding import reading
 
 
-@dataclass(frozen=True, slots=True)
-class Params:
-    course: str
-    lesson: str
-    language: str
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Params(Expected):
     out: str
     """Absolute folder of the finished files."""
-    source: str
-    """The source's path as the record names it."""
-    hard_max: float
-    watermark: bool = True
-    """Whether the dub is expected to carry one."""
-    switched_off: tuple[str, ...] = ()
-    """Ways of disclosure that the manifest asks to leave out."""
-    reason: str | None = None
-    hls: str | None = None
-    """Where the lesson's streams are, relative to `out`, if they are asked for."""
     gates: Gates = field(default_factory=Gates)
     terms: tuple[Term, ...] = ()
     """The glossary's, where its gate is closed."""
@@ -79,18 +66,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         load(Mix, inputs["mix/mix.json"]),
         load(Delivery, inputs["remux/delivery.json"]),
     )
-    expected = Expected(
-        params.course,
-        params.lesson,
-        params.language,
-        params.source,
-        params.hard_max,
-        params.watermark,
-        params.switched_off,
-        params.reason,
-        params.hls,
-    )
-    record = examine(expected, evidence, bench.digests["source"], bench.history, started)
+    record = examine(params, evidence, bench.digests["source"], bench.history, started)
     read = _read(params.reader, params.language, evidence, bench) if params.reader else None
     record = told(record, read) if read is not None else record
     found = Measured(

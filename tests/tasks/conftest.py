@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from manifests.model import Course, Job, Lesson
 from manifests.store import Store
 from tasks.stage import Workbench
 from voiceclone.application import Application
@@ -54,3 +55,19 @@ def bench(tmp_path: Path) -> Workbench:
     scratch = tmp_path / ".dub" / "scratch"
     scratch.mkdir(parents=True)
     return Workbench(Store(tmp_path / ".dub" / "store"), scratch, cores=1)
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Job:
+    """One lesson, in Spanish; nothing of it is there yet."""
+    lesson = Lesson(media="lesson.mp4")
+    course = Course(course="c", source_language="en", targets=("es",), lessons=(lesson,))
+    return Job(
+        manifest=tmp_path / "c.yaml",
+        course=course,
+        lesson=lesson,
+        lesson_id="lesson",
+        media=tmp_path / "lesson.mp4",
+        language="es",
+        out=tmp_path,
+    )

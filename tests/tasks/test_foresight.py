@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from manifests.model import Course, Job, Lesson
+from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, written
 from manifests.spans import Span
 from manifests.store import Commit
@@ -29,21 +29,6 @@ LONG = "y después de todo esto seguimos hablando durante mucho más tiempo del 
 @pytest.fixture
 def space(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / ".dub")
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    lesson = Lesson(media="lesson.mp4")
-    course = Course(course="c", source_language="en", targets=("es",), lessons=(lesson,))
-    return Job(
-        manifest=tmp_path / "c.yaml",
-        course=course,
-        lesson=lesson,
-        lesson_id="lesson",
-        media=tmp_path / "lesson.mp4",
-        language="es",
-        out=tmp_path,
-    )
 
 
 def products(space: Workspace, *lines: Line) -> Products:

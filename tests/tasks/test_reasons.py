@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from manifests.model import Course, Job, Lesson
+from manifests.model import Job
 from manifests.store import Commit
 from tasks.reasons import Cause, causes, in_words
 from tasks.stage import Engine, Made, Stage
@@ -27,21 +26,6 @@ class Params:
     subtitles: tuple[str, ...] = ("srt",)
     signer: str = "a" * 64
     route: tuple[dict[str, int], ...] = ()
-
-
-@pytest.fixture
-def job(tmp_path: Path) -> Job:
-    lesson = Lesson(media="lesson.mp4")
-    course = Course(course="c", source_language="en", targets=("es",), lessons=(lesson,))
-    return Job(
-        manifest=tmp_path / "c.yaml",
-        course=course,
-        lesson=lesson,
-        lesson_id="lesson",
-        media=tmp_path / "lesson.mp4",
-        language="es",
-        out=tmp_path,
-    )
 
 
 def stage(params: Params, engine: Engine | None = None, version: int = 1) -> Stage:

@@ -177,7 +177,7 @@ def test_a_line_that_was_not_spoken_is_named_in_the_record_of_a_partial_target(
         "remux/delivery.json": made,
     }
     inputs = {name: dump(part, tmp_path / name.replace("/", "-")) for name, part in parts.items()} | {"source": source}
-    params = verify.Params("course", "talk", "es", str(tmp_path / "out"), "talk.wav", hard_max=1.4)
+    params = verify.Params("course", "talk", "es", "talk.wav", hard_max=1.4, out=str(tmp_path / "out"))
     verify.run(params, inputs, Workbench(bench.store, bench.scratch, digests={"source": file_sha256(source)}))
     record = Record.read(tmp_path / "out" / "talk.es.dub.json")
     assert record.state == "partial"

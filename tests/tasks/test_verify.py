@@ -135,7 +135,9 @@ class Target:
             history=HISTORY,
             digests={"source": file_sha256(source)},
         )
-        self.params = Params("biology", "lesson-01", "es", str(self.out), source_name(source, self.out), hard_max=1.4)
+        self.params = Params(
+            "biology", "lesson-01", "es", source_name(source, self.out), hard_max=1.4, out=str(self.out)
+        )
 
     def verify(self) -> Made:
         assert set(self.inputs) == set(verify.STAGE.needs)

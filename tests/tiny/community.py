@@ -59,6 +59,13 @@ def make(folder: Path) -> None:
         last.bias.zero_()
         last.weight[: len(VOICES)] = torch.from_numpy(directions.astype(np.float32))
         last.bias[: len(VOICES)] = torch.from_numpy((theirs.mean(axis=0) - directions @ middle).astype(np.float32))
+    save(net, folder)
+
+
+def save(net: Any, folder: Path) -> None:
+    """Write an embedding network and what stands beside it, as pyannote loads a pipeline from a folder."""
+    import torch
+
     checkpoint: dict[str, Any] = {
         "state_dict": net.state_dict(),
         "hyper_parameters": dict(net.hparams),

@@ -53,6 +53,9 @@ def run(
     ] = None,
     refresh: Refresh = False,
     profile: Profile = None,
+    report: Annotated[
+        bool, typer.Option("--report", help="Write the course's report in the end, as `dub serve`'s runs do.")
+    ] = False,
     out: Out = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
@@ -74,6 +77,7 @@ def run(
         json_wanted=as_json,
         log_format=log_format,
         refresh=refresh,
+        report=report,
     )
 
 

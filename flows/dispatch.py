@@ -18,6 +18,7 @@ from flows.gathering import gather_people
 from flows.metering import count
 from flows.notifying import interrupted, notify, stopped, summary
 from flows.pending import Pending, pending
+from flows.reporting import left_report
 from flows.results import results
 from flows.shards import USUAL_LESSONS, Errand, Shard, sharded
 from flows.stages import workspace
@@ -79,13 +80,14 @@ def dispatch_course(
     try:
         rows, course = _brought_up_to_date(errand, Pools(pool, gpu_pool), max(1, shard), lease_s=lease_s, say=log.info)
     except DubError as error:
-        notify(stopped(order, manifest.stem, error), manifest.parent)
+        notify(stopped(order, manifest.stem, error, left_report(order, manifest.parent, log.info)), manifest.parent)
         return Failed(message=str(error))
     except TerminationSignal:
         notify(interrupted(order, manifest.stem), manifest.parent)
         raise
     count(course, rows, since=begun)
-    told = replace(summary(order, course, rows), folder=manifest.parent)  # a worker's own folder is gone tomorrow
+    report = left_report(order, manifest.parent, log.info)
+    told = replace(summary(order, course, rows, report), folder=manifest.parent)  # a worker's own is gone tomorrow
     log.info(told.text)
     notify(told, manifest.parent)
     return None if exit_code(rows) == DONE else Failed(message=told.title)

@@ -41,6 +41,8 @@ class Summary:
     folder: Path
     stopped: str = ""
     """Why the run ended before its targets did; empty where it did not."""
+    report: Path | None = None
+    """Where the course's report lies, if the run left one."""
 
     @property
     def trouble(self) -> bool:
@@ -62,6 +64,7 @@ class Summary:
             lines.append(f"… and {more} more")
         lines += [""] if self.troubled else []
         lines += [row for step in self.steps for row in (step.why, f"  {step.command}")]
+        lines += ["", f"The report: {self.report}"] if self.report else []
         return "\n".join([*lines, "", f"Commands are meant for the folder {self.folder}."])
 
     def as_dict(self) -> dict[str, Any]:
@@ -76,25 +79,28 @@ class Summary:
             ],
             "next": [step.as_dict() for step in self.steps],
             "stopped": self.stopped,
+            "report": str(self.report or ""),
         }
 
 
-def summary(order: Order, course: str, rows: Sequence[TargetRow]) -> Summary:
+def summary(order: Order, course: str, rows: Sequence[TargetRow], report: Path | None = None) -> Summary:
     """How a run of these targets went."""
     states = [row.state for row in rows]
+    outputs = {_name(row): row.output for row in rows}
     return Summary(
         course,
         {state: states.count(state) for state in STATES if state in states},
         tuple((_name(row), row.state, reason(row)) for row in rows if row.state != "done"),
-        next_steps(order.manifest, {_name(row): row.state for row in rows}, {_name(row): row.output for row in rows}),
+        next_steps(order.manifest, {_name(row): row.state for row in rows}, outputs, workspace=order.chosen_workspace),
         Path.cwd(),
+        report=report,
     )
 
 
-def stopped(order: Order, course: str, error: DubError) -> Summary:
+def stopped(order: Order, course: str, error: DubError, report: Path | None = None) -> Summary:
     """What there is to tell of a run that could not go on at all."""
     step = NextStep(order.resume, "When that is mended:")
-    return Summary(course, {}, (), (step,), Path.cwd(), stopped=str(error))
+    return Summary(course, {}, (), (step,), Path.cwd(), stopped=str(error), report=report)
 
 
 def interrupted(order: Order, course: str) -> Summary:

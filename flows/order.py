@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
@@ -33,9 +33,28 @@ class Order(BaseModel):
 
     @property
     def resume(self) -> str:
-        """The command that goes on where this run stopped."""
-        only = "".join(f" --only {shown(name)}" for name in self.only)
-        return f"dub run {shown(self.manifest)}{only}{' --refresh' if self.refresh else ''}"
+        """The command that goes on where this run stopped; what it was to do again, it does again."""
+        stages: tuple[Stage, ...] = get_args(Stage)
+        first = min((stages.index(stage) for stage in self.force), default=0)
+        words = ["dub", "run", shown(self.manifest)]
+        if self.lines or (self.only and self.force == frozenset(stages[first:])):
+            words[1:] = ["rerun", shown(self.manifest), *map(shown, self.only)]
+            words += ["--from", stages[first]] if first and not (self.lines and len(self.force) == 1) else []
+            words += ["--lines", ",".join(self.lines)] if self.lines else []
+        else:
+            words += [word for name in self.only for word in ("--only", shown(name))]
+            words += [word for stage in stages if stage in self.force for word in ("--force", stage)]
+        words += ["--refresh"] if self.refresh else []
+        chosen = {"--profile": self.profile, "--out": self.out, "--workspace": self.chosen_workspace}
+        words += [word for flag, value in chosen.items() if value is not None for word in (flag, shown(value))]
+        return " ".join(words)
+
+    @property
+    def chosen_workspace(self) -> Path | None:
+        """The workspace, where it is another than a command finds that names none."""
+        from manifests.workspace import locate
+
+        return None if locate(self.manifest) == self.workspace else self.workspace
 
 
 def cores_here() -> int:

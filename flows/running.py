@@ -20,6 +20,7 @@ from flows.notifying import interrupted, notify, stopped, summary
 from flows.order import Order, cores_here, shown
 from flows.pending import pending
 from flows.progress import watching
+from flows.reporting import left_report, report_command
 from flows.results import results
 from flows.saying import choose_log_format, emit, in_json, say
 from flows.server import api
@@ -47,13 +48,14 @@ def run_course(
     json_wanted: bool,
     log_format: str | None = None,
     refresh: bool = False,
+    report: bool = False,
 ) -> NoReturn:
     """Run what is not up to date, print where everything stands, exit."""
     choose_log_format(log_format, manifest_path(manifest).parent)
     stages: list[Stage] = [_stage(name) for name in force]
     order = _order(manifest, only, frozenset(stages), profile=profile, out=out, workspace=workspace)
     order = order.model_copy(update={"refresh": refresh})
-    raise typer.Exit(carry_out(order, json_wanted))
+    raise typer.Exit(carry_out(order, json_wanted, report=report))
 
 
 def rerun_course(
@@ -110,28 +112,33 @@ def _of_one_lesson(lines: tuple[str, ...], order: Order) -> tuple[str, ...]:
     return lines
 
 
-def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = True) -> int:
+def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = True, report: bool = False) -> int:
     """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code.
 
-    Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it.
+    Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it. With `report` the
+    course's report is written before; without, a person is told the command that writes one.
     """
     selection = wanted(order)
     course, begun = selection.course.course, now()
     try:
         rows = _carried_out(order, selection, quiet=json_wanted, tell=tell)
     except DubError as error:
+        left = left_report(order, Path.cwd(), say) if report else None
         if tell:
-            notify(stopped(order, course, error), order.manifest.parent)
+            notify(stopped(order, course, error, left), order.manifest.parent)
         raise
     count(course, rows, since=begun)
+    left = left_report(order, Path.cwd(), say) if report else None
     if json_wanted:
-        print_json(as_json(course, rows))
+        print_json(as_json(course, rows) | ({"report": str(left)} if left else {}))
     elif table:
         print_rows(Console(), course, rows)
-    told = summary(order, course, rows)
+    told = summary(order, course, rows, left)
     if in_json():
         emit("ended", code=exit_code(rows), **told.as_dict())
     else:
+        if not report:
+            say(f"To see and hear it all on one page: {report_command(order)}")
         for step in reversed(told.steps):  # what resumes a failed run is the last word
             say(f"{step.why} {step.command}")
     if tell:

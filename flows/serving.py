@@ -179,8 +179,9 @@ def serve_manifests(manifests: Sequence[Path], flags: Mapping[str, Path | str | 
 
 
 def _run(manifest: Path, flags: Sequence[str]) -> subprocess.Popen[bytes]:
-    """`dub run` in a session of its own: a Ctrl-C on the terminal is this process's to hand on."""
-    command = [sys.executable, "-m", "flows.cli", "run", str(manifest), *flags]
+    """`dub run`, which leaves a report, in a session of its own: a Ctrl-C on the terminal is this process's to hand
+    on."""
+    command = [sys.executable, "-m", "flows.cli", "run", str(manifest), "--report", *flags]
     return subprocess.Popen(command, stdin=subprocess.DEVNULL, start_new_session=True, env=os.environ.copy())
 
 

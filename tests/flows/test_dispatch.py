@@ -454,13 +454,14 @@ def crew(server: Background, make_course: Callable[..., Course], receiver: Recei
 
 
 def test_more_courses_than_places_do_not_wait_for_each_other(crew: Course, receiver: Receiver) -> None:
-    """Two at once, where there is one place for a course and one for a shard: each is done in its turn, and tells a
-    monitoring system how it left its targets."""
+    """Two at once, where there is one place for a course and one for a shard: each is done in its turn, leaves its
+    report, and tells a monitoring system how it left its targets."""
     for name in ("one", "two"):
         assert crew.run("prefect", "deployment", "run", f"dispatch-course/{name}").returncode == 0
     for name in ("one", "two"):
         output = crew.folder / f"out/{name}/silence.es.mp4"
         until(output.exists, f"the course {name}", 600)
+        until(output.with_name("report.html").exists, f"the report of {name}", 60)
         counts = until(lambda name=name: told(receiver, name), f"the numbers of {name}", 60)
         assert counts == {"done": 1, "partial": 0, "failed": 0, "blocked": 0, "review": 0}
 

@@ -79,13 +79,19 @@ def manifest(tmp_path: Path) -> Path:
 
 
 def test_a_webhook_and_a_mail_tell_the_same(dub: Callable[..., Any], manifest: Path, hook: Any, mailbox: Any) -> None:
-    """Counts, what failed and why, and the command that mends it; the run's own result is as ever."""
+    """Counts, what failed and why, the command that mends it, and where the report lies; the run's own result is as
+    ever."""
     addresses = f"json://127.0.0.1:{hook[0]}/dub mailto://127.0.0.1:{mailbox[0]}"
     addresses += "?from=dub@example.org&to=ops@example.org&mode=insecure"
-    ran = dub("run", manifest, "--json", DUB_NOTIFY=addresses)
+    ran = dub("run", manifest, "--json", "--report", DUB_NOTIFY=addresses)
     assert ran.code == 3, ran.err
     assert ran.json["targets"][0]["state"] == "failed"
     [sent], [raw] = hook[1], mailbox[1]
+    report = manifest.parent / "out/biology/report.html"
+    assert f"dub rerun {manifest} --failed" in report.read_text(encoding="utf-8")
+    assert sent["report"] == ran.json["report"] == str(report)
+    assert f"The report: {report}" in sent["message"].splitlines()
+    assert f"The report: {report}" in ran.err.splitlines()
     assert sent["title"] == "dub biology: 1 failed"
     assert sent["type"] == "warning"
     assert sent["counts"] == {"failed": 1}
@@ -113,6 +119,22 @@ def test_what_cannot_be_told_is_said_and_changes_nothing(dub: Callable[..., Any]
     assert re.match(r"Not told: json://user:\*\*\*\*@127\.0\.0\.1:9/dub: .*127\.0\.0\.1", said[0])
     assert said[1].startswith("Not told: address 2 of `notify`, nosuch://…, is not understood.")
     assert "geheim" not in ran.err + ran.out
+
+
+def test_a_report_that_cannot_be_written_is_said_and_changes_nothing(
+    dub: Callable[..., Any], manifest: Path, hook: Any
+) -> None:
+    """A folder lies in its place: the run ends as it would have, is told of without it, and says how to write one."""
+    (manifest.parent / "out/biology/report.html").mkdir(parents=True)
+    ran = dub("run", manifest, "--json", "--report", DUB_NOTIFY=f"json://127.0.0.1:{hook[0]}/")
+    assert (ran.code, "report" in ran.json) == (3, False), ran.err
+    [said] = [line for line in ran.err.splitlines() if "The report" in line]
+    assert said.startswith(f"The report was not written: {manifest.parent}/out/biology/report.html is a folder.")
+    assert said.endswith(f"To write it: dub report {manifest}")
+    assert (hook[1][0]["report"], hook[1][0]["counts"]) == ("", {"failed": 1})
+    without = dub("run", manifest)
+    assert f"To see and hear it all on one page: dub report {manifest}" in without.err.splitlines()
+    assert without.err.splitlines()[-1].endswith(f"dub rerun {manifest} --failed")
 
 
 def test_a_run_that_cannot_go_on_is_told_too(dub: Callable[..., Any], manifest: Path, hook: Any) -> None:

@@ -120,7 +120,8 @@ def test_a_manifest_without_a_schedule_is_told_what_to_add(tmp_path: Path) -> No
 
 @pytest.mark.slow
 def test_the_command_runs_a_course_within_its_minute_and_ends_when_told(tmp_path: Path) -> None:
-    """A real process: the run fails for want of its lesson, which is said; SIGTERM ends the service with 0."""
+    """A real process: the run fails for want of its lesson, which is said, and leaves the report; SIGTERM ends the
+    service with 0."""
     manifest = tmp_path / "often.yaml"
     manifest.write_text(NIGHT + 'schedule: "* * * * *"\n', encoding="utf-8")
     service = subprocess.Popen(
@@ -138,4 +139,7 @@ def test_the_command_runs_a_course_within_its_minute_and_ends_when_told(tmp_path
     service.stderr.close()
     assert service.wait(30) in {0, 130}  # 130 where the next minute's run had begun
     assert any("started as process" in line for line in said)
+    report = tmp_path / "out/night/report.html"
+    assert f"The report: {report}\n" in said
+    assert f"dub rerun {manifest} --failed" in report.read_text(encoding="utf-8")
     assert any(f"ended with exit code 3; dub status {manifest} says why; next at" in line for line in said)

@@ -19,7 +19,7 @@ from manifests.quiet import settle
 from tasks.engines.listening_models import ALIGNERS, COMMUNITY, WHISPERS
 from tasks.engines.qwen3_tts import MODELS
 from tests.services import LACKING, POSTGRES, Postgres
-from tiny import aligner, argos, community, pocket, qwen3, whisper
+from tiny import aligner, argos, community, detector, pocket, qwen3, whisper
 from tiny.speech import Reader
 from voiceclone.threads import torch_threads
 
@@ -331,6 +331,19 @@ def listening_models(made_once: Made, reader: Reader) -> Path:
         community.make(folder / COMMUNITY.name)
 
     return made_once("listening", make)
+
+
+@pytest.fixture(scope="session")
+def detecting_models(made_once: Made, reader: Reader, listening_models: Path) -> Path:
+    """The same folder with a Whisper, `detector`, that tells English from Spanish."""
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for model in listening_models.iterdir():
+            (folder / model.name).symlink_to(model)
+        detector.make(reader, folder / "detector")
+
+    return made_once("detecting", make)
 
 
 @pytest.fixture(scope="session")

@@ -196,10 +196,7 @@ def _engine_licences() -> Iterator[tuple[str, str]]:
     for name in installed("synthesize"):
         engine = catalogue.synthesizer(name)
         yield f"engine {name}", f"code {engine.code_licence}; weights {engine.weights_licence}"
-    for stage in GROUPS:
-        for name in installed(stage):
-            for model in catalogue.offers(stage, name):
-                yield f"model {model.name}", model.licence
+    yield from ((f"model {need.model.name}", need.model.licence) for need in offered())
 
 
 def _package_licences() -> Iterator[tuple[str, str]]:

@@ -34,7 +34,8 @@ def list_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> 
         return
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "for", "here", "size", "licence", "from"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "size" else "left")
+        whole = heading in ("model", "here", "size")  # names are there to be copied
+        table.add_column(heading, overflow="fold", no_wrap=whole, justify="right" if heading == "size" else "left")
     for need, row in zip(needs, rows, strict=True):
         table.add_row(
             need.model.name, f"{need.stage}: {need.engine}", row["state"], _size(need.model), need.model.licence,

@@ -29,6 +29,7 @@ from tasks.dub_lines import DubLines
 from tasks.ducking import Ducking
 from tasks.engines import hdemucs
 from tasks.engines.hdemucs import Separator
+from tasks.engines.models import sha256_of
 from tasks.headroom import OTHERWISE, headroom_of
 from tasks.held_source import held_programme
 from tasks.holding import held_diarization, held_script
@@ -331,7 +332,7 @@ def _params(job: Job) -> Params:
 def _engine(job: Job) -> Engine | None:
     """Who separates, where somebody may."""
     path = hdemucs.weights() if job.course.delivery.background in ("auto", "separate") else None
-    return Engine("hdemucs", version("torchaudio"), hdemucs.digest(path)) if path else None
+    return Engine("hdemucs", version("torchaudio"), sha256_of(path)) if path else None
 
 
 def _check(job: Job) -> None:

@@ -10,7 +10,7 @@ from manifests.engines import GROUPS, chosen, installed
 from manifests.errors import EngineUnavailable
 from manifests.model import Job, Stage
 from tasks import diarize, transcribe, translate, understanding, voice_terms
-from tasks.engines import catalogue
+from tasks.engines import catalogue, hdemucs
 from tasks.engines.models import Model
 
 WANTED: Final[Mapping[Stage, Callable[[Job], Any]]] = {
@@ -31,6 +31,9 @@ class Need:
     model: Model
 
 
+_SEPARATOR: Final = Need("mix", "hdemucs", hdemucs.MODEL)
+
+
 def of_jobs(jobs: Iterable[Job]) -> tuple[Need, ...]:
     """What jobs need, each once, in the order of the stages.
 
@@ -47,6 +50,8 @@ def of_jobs(jobs: Iterable[Job]) -> tuple[Need, ...]:
         if job.course.quality.read_back is not None:
             for engine, model in understanding.models(job):
                 found.setdefault(("transcribe", model.name), Need("transcribe", engine, model))
+        if job.course.delivery.background == "separate":
+            found.setdefault(("mix", _SEPARATOR.model.name), _SEPARATOR)
     return tuple(found.values())
 
 
@@ -59,4 +64,4 @@ def offered() -> tuple[Need, ...]:
                 found += [Need(stage, engine, model) for model in catalogue.offers(stage, engine)]
             except EngineUnavailable:
                 continue
-    return tuple(found)
+    return (*found, _SEPARATOR)

@@ -1,8 +1,9 @@
 """Fetching models: the only place that goes out, and only when `dub models pull` asks.
 
-From a repository of the Hugging Face hub (`HF_ENDPOINT` names a mirror, `HF_TOKEN` holds a token), or an archive at an
-https address. What broke off goes on where it stopped; what arrived is compared with the checksums that the hub
-publishes, and noted in the model's folder for `dub models verify`. A folder can be copied to a machine that is offline.
+From a repository of the Hugging Face hub (`HF_ENDPOINT` names a mirror, `HF_TOKEN` holds a token), or a file or an
+archive at an https address. What broke off goes on where it stopped; what arrived is compared with the checksums that
+the hub publishes, and noted in the model's folder for `dub models verify`. A folder can be copied to a machine that is
+offline.
 """
 
 # huggingface_hub and requests are typed only in part
@@ -53,7 +54,7 @@ def pull(model: Model, folder: Path) -> Receipt:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _room(model, folder)
-        revision = _archive(model, folder) if model.source.startswith("https://") else _repository(model, folder)
+        revision = _address(model, folder) if model.source.startswith("https://") else _repository(model, folder)
         if lacking := model.lacking(folder):
             raise EngineUnavailable(f"{model.source} has no {', '.join(lacking)}.", remedy="Choose another model.")
         receipt = Receipt(model.source, revision, {name: sha256_of(folder / name) for name in contents(folder)})
@@ -161,8 +162,9 @@ def _blob(path: Path) -> str:
     return hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
 
 
-def _archive(model: Model, folder: Path) -> str:
-    """Fetch a zip archive and unpack it without its outermost folder; the SHA-256 of the archive."""
+def _address(model: Model, folder: Path) -> str:
+    """Fetch one of the model's files, or a zip archive of them that is unpacked without its outermost folder; the
+    SHA-256 of what was fetched."""
     import requests
 
     part = folder / ".archive.part"
@@ -174,6 +176,11 @@ def _archive(model: Model, folder: Path) -> str:
             ) as answer:
                 if answer.status_code != 416:  # that is: everything is there already
                     answer.raise_for_status()
+                    if answer.headers.get("content-type", "").startswith("text/html"):
+                        raise EngineUnavailable(
+                            f"{model.source} answered with a page, not with the model.",
+                            remedy=f"Where a proxy asks you to sign in, do; then dub models pull {model.name}",
+                        )
                     with part.open("ab" if answer.status_code == 206 else "wb") as out:
                         for block in answer.iter_content(1 << 16):
                             out.write(block)
@@ -183,6 +190,10 @@ def _archive(model: Model, folder: Path) -> str:
                 _unreachable(model, error)
         time.sleep(attempt)
     sha256 = sha256_of(part)
+    name = model.source.rpartition("/")[2]
+    if any(name in file.split("|") for file in model.files):
+        part.replace(folder / name)
+        return sha256
     try:
         unpack(part, folder)
     except BadArchive as error:

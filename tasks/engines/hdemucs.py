@@ -1,8 +1,8 @@
 """Separation by Hybrid Demucs (torchaudio's, MIT): everything that is not a voice.
 
-Its weights are not ours to give: they are read from the folder that `DUB_MODELS` names, under the names that torchaudio
-publishes them by. They were trained on music (MUSDB and 150 songs more), where a voice sings: of speech over effects
-some is left. The network's sizes are read off the weights, so a smaller one under the same name works too.
+Its weights are not ours to give: `dub models pull hdemucs` fetches them from where torchaudio does. They were trained
+on music (MUSDB and 150 songs more), where a voice sings: of speech over effects some is left. The network's sizes are
+read off the weights, so a smaller one under the same name works too.
 """
 
 from __future__ import annotations
@@ -10,17 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from manifests import settings
 from manifests.errors import EngineUnavailable
-from manifests.store import file_sha256
 from tasks.engines import accelerator
+from tasks.engines.models import Model, sha256_of
 from tasks.engines.resident import resident
 
 if TYPE_CHECKING:
@@ -32,25 +30,21 @@ RATE = 44_100
 FILES = ("hdemucs_high_trained.pt", "hdemucs_high_musdbhq_only.pt")
 """Names of the weights, the better first."""
 
+MODEL = Model(
+    "hdemucs",
+    ("|".join(FILES),),
+    licence="MIT",  # of the authors' repository and torchaudio's; the songs that they were trained on stay others'
+    commercial=True,
+    source=f"https://download.pytorch.org/torchaudio/models/{FILES[0]}",
+    size=335_000_000,
+)
+
 
 def weights() -> Path | None:
-    """The weights, where they are there."""
-    folder = settings.of().models
-    if folder is None:
-        return None
-    paths = (folder / name for name in FILES)
+    """The file of weights, where one is there."""
+    folder = MODEL.there
+    paths = (folder / name for name in FILES) if folder else ()
     return next((path for path in paths if path.is_file()), None)
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of weights; read once a process as long as the file stays as it is."""
-    standing = path.stat()
-    return _digest(path, standing.st_size, standing.st_mtime_ns)
-
-
-@lru_cache(maxsize=4)
-def _digest(path: Path, size: int, changed: int) -> str:
-    return file_sha256(path)
 
 
 def check() -> None:
@@ -58,8 +52,7 @@ def check() -> None:
     if weights() is None:
         raise EngineUnavailable(
             "the background cannot be separated: Hybrid Demucs' weights are not here.",
-            remedy=f"Put {FILES[0]} (torchaudio's HDEMUCS_HIGH_MUSDB_PLUS) into a folder, and set DUB_MODELS to it;"
-            " or set `delivery: {background: auto}`.",
+            remedy=f"dub models pull {MODEL.name}; or set `delivery: {{background: auto}}`.",
         )
 
 
@@ -73,7 +66,7 @@ class Separator:
     @classmethod
     def load(cls, path: Path) -> Separator:
         """From a file of weights. Raises EngineUnavailable where it holds none of this network."""
-        separator = cls(path, digest(path))
+        separator = cls(path, sha256_of(path))
         with separator._net():
             return separator
 
@@ -122,6 +115,6 @@ def _loaded(path: Path, device: str) -> Any:
     except Exception as error:  # whatever is wrong with the file, nothing can be separated with it
         raise EngineUnavailable(
             f"{path.name} holds no weights of Hybrid Demucs: {type(error).__name__}: {str(error)[:200]}.",
-            remedy=f"Fetch {path.name} anew, or take it out of the folder that DUB_MODELS names.",
+            remedy=f"dub models pull {MODEL.name} fetches it; or delete {path}.",
         ) from error
     return net.eval().to(device)

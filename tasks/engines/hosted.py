@@ -5,8 +5,8 @@ third parties; the voice made of it is written down, and deleted there on revoca
 
 What is asked of ElevenLabs is what its own Python SDK 2.59 asks (the `raw_client.py` of `text_to_speech`, `voices` and
 `voices/ivc`); of MiniMax, what its API reference says (platform.minimax.io/docs/api-reference, pages
-speech-t2a-http, voice-cloning-uploadcloneaudio, voice-cloning-clone, voice-management-get and -delete) and its own
-MiniMax-MCP does.
+speech-t2a-http, voice-cloning-uploadcloneaudio, voice-cloning-clone, voice-management-get and -delete, errorcode) and
+its own MiniMax-MCP does.
 """
 
 from __future__ import annotations
@@ -50,10 +50,13 @@ HTTP status 200."""
 _PATIENCE = 7
 """How often it is asked while it is that: with a second before the first try again, all waits last a minute."""
 _HICCUP = frozenset({1000, 1001, 1013, 1024, 1033})
-"""The same for a time-out or a fault of its own, after which nobody knows whether what was asked for is done."""
+"""The same for a time-out or a fault of its own, after which nobody knows whether what was asked for is done. 1013 is
+one in the older of its text interfaces."""
 _LOCKED_OUT = frozenset({1004, 2049})
 _SPENT = frozenset({1008, 2056})
 """The same for an account that has no money, or no more of its plan."""
+_UNSPEAKABLE = frozenset({1026, 1027, 1042})
+"""The same for a text that it does not say: its words, or signs that cannot be seen."""
 _MAKING = frozenset({"/v1/files/upload", "/v1/voice_clone"})
 """What must not be asked for twice."""
 
@@ -313,7 +316,12 @@ class _MiniMax:
                 remedy="Look at its balance and its plan, then run again: what was said is kept.",
             )
         if status.get("status_code", 0) != 0:
-            raise StageFailed(f"minimax refused {path}: {status.get('status_code')} {status.get('status_msg')}.")
+            raise StageFailed(
+                f"minimax refused {path}: {status.get('status_code')} {status.get('status_msg')}.",
+                remedy="Say it in other words: `dub script export`, then `import`."
+                if status.get("status_code") in _UNSPEAKABLE
+                else "",
+            )
         return answer
 
 

@@ -233,7 +233,7 @@ def test_a_course_names_what_its_engines_need(models: Models, tmp_path: Path) ->
     manifest = tmp_path / "course.yaml"
     manifest.write_text(
         "course: leaves\nsource_language: pt\ntargets: [es]\nlessons: [{media: a.mp4}]\n"
-        "engines: {diarize: pyannote-community-1, transcribe: whisperx}\n",
+        "engines: {diarize: pyannote-community-1, transcribe: whisperx}\ndelivery: {background: separate}\n",
         encoding="utf-8",
     )
     (tmp_path / "a.mp4").write_bytes(b"")
@@ -242,11 +242,12 @@ def test_a_course_names_what_its_engines_need(models: Models, tmp_path: Path) ->
         (COMMUNITY, "no"),
         ("faster-whisper-large-v3", "no"),
         ("wav2vec2-large-xlsr-53-portuguese", "no"),
+        ("hdemucs", "no"),
     ]
     assert listed["models"][0]["terms"] == "https://huggingface.co/pyannote/speaker-diarization-community-1"
     assert listed["models"][1]["licence"] == "MIT"
     shown = " ".join(models("list", manifest).out.split())
-    assert f"dub models pull {COMMUNITY} faster-whisper-large-v3 wav2vec2-large-xlsr-53-portuguese" in shown
+    assert f"dub models pull {COMMUNITY} faster-whisper-large-v3 wav2vec2-large-xlsr-53-portuguese hdemucs" in shown
 
 
 def test_a_folder_that_was_copied_is_as_good(models: Models) -> None:

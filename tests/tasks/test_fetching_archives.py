@@ -41,6 +41,7 @@ class Publisher:
     breaks: int = 0
     resumes: bool = True
     status: int = 200
+    kind: str = "application/octet-stream"
     asked: list[str] = field(default_factory=list)
     """The ranges."""
     url: str = ""
@@ -53,6 +54,7 @@ class Publisher:
                 first = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted and publisher.resumes else 0
                 body = publisher.data[first:]
                 self.send_response(416 if first and not body else 206 if first else publisher.status)
+                self.send_header("Content-Type", publisher.kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 if publisher.breaks:
@@ -151,6 +153,28 @@ def test_a_page_in_place_of_an_archive_is_told_and_not_kept(publisher: Publisher
         fetching.pull(model(publisher), tmp_path / "it")
     publisher.data = whole
     fetching.pull(model(publisher), tmp_path / "it")
+
+
+def test_a_page_is_not_taken_for_weights(publisher: Publisher, tmp_path: Path) -> None:
+    """What says of itself that it is a page is not kept, whatever it was asked for."""
+    publisher.kind, publisher.data = "text/html; charset=utf-8", b"<html>Sign in</html>"
+    with pytest.raises(EngineUnavailable, match=r"answered with a page, not with the model\..*dub models pull hdemucs"):
+        fetching.pull(weights(publisher), tmp_path / "hdemucs")
+    assert not list((tmp_path / "hdemucs").glob("*"))
+
+
+def test_a_single_file_is_fetched_as_it_is(publisher: Publisher, tmp_path: Path) -> None:
+    """PyTorch's weights are an archive too, which nobody unpacks."""
+    publisher.breaks = 1
+    receipt = fetching.pull(weights(publisher), tmp_path / "hdemucs")
+    assert (tmp_path / "hdemucs/translate-en_es-1_0.argosmodel").read_bytes() == publisher.data
+    assert list(receipt.files) == ["translate-en_es-1_0.argosmodel"]
+    assert fetching.faults(weights(publisher), tmp_path / "hdemucs") == ()
+
+
+def weights(publisher: Publisher) -> Model:
+    files = (f"other.pt|{publisher.url.rpartition('/')[2]}",)
+    return Model("hdemucs", files, "MIT", commercial=True, source=publisher.url)
 
 
 def test_an_address_with_nothing_behind_it_is_told_at_once(publisher: Publisher, tmp_path: Path) -> None:

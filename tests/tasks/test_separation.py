@@ -17,7 +17,8 @@ from manifests.model import Course, Job, Lesson
 from manifests.spans import RATE, Span
 from tasks import mix
 from tasks.engines import hdemucs, resident
-from tasks.engines.hdemucs import FILES, Separator
+from tasks.engines.hdemucs import FILES, MODEL, Separator
+from tasks.engines.models import sha256_of
 from tasks.separation import Separation
 
 Sound = NDArray[np.float32]
@@ -34,7 +35,8 @@ def net() -> HDemucs:
 def models(net: HDemucs, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder that DUB_MODELS names, with the network's weights in it."""
     folder = tmp_path_factory.mktemp("models")
-    torch.save(net.state_dict(), folder / FILES[0])
+    (folder / MODEL.name).mkdir()
+    torch.save(net.state_dict(), folder / MODEL.name / FILES[0])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DUB_MODELS", str(folder))
         yield folder
@@ -58,7 +60,7 @@ def test_the_background_is_all_sources_but_the_voice(net: HDemucs, models: Path)
     """What the network itself says, sizes read off the file; silence stays silence."""
     path = hdemucs.weights()
     assert path is not None
-    assert path == models / FILES[0]
+    assert path == models / MODEL.name / FILES[0]
     sounds = np.stack([programme(1).T, np.zeros((2, RATE), np.float32)])
     with torch.inference_mode():
         sources = net(torch.from_numpy(sounds))
@@ -99,7 +101,7 @@ def test_the_same_in_pieces_of_any_size_and_again(models: Path, tmp_path: Path) 
     """A separated span is made once, read in any pieces, and the same from the same input."""
     sound = programme(11)
     span = Span(RATE, 10 * RATE)
-    separator = Separator.load(models / FILES[0])
+    separator = Separator.load(models / MODEL.name / FILES[0])
     made = list[Sound]()
     for number, size in enumerate((span.length, 100_003)):
         folder = tmp_path / str(number)
@@ -127,7 +129,7 @@ def job(background: str) -> Job:
 def test_separate_is_blocked_without_weights_and_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     """`auto` goes on without them."""
     monkeypatch.delenv("DUB_MODELS", raising=False)
-    with pytest.raises(EngineUnavailable, match="DUB_MODELS"):
+    with pytest.raises(EngineUnavailable, match="dub models pull hdemucs"):
         mix.STAGE.check(job("separate"))
     mix.STAGE.check(job("auto"))
     assert mix.STAGE.engine(job("auto")) is None
@@ -139,7 +141,7 @@ def test_weights_are_part_of_what_a_mix_depends_on(models: Path) -> None:
         mix.STAGE.check(job(background))
         engine = mix.STAGE.engine(job(background))
         assert engine is not None
-        assert (engine.name, engine.weights_sha256) == ("hdemucs", hdemucs.digest(models / FILES[0]))
+        assert (engine.name, engine.weights_sha256) == ("hdemucs", sha256_of(models / MODEL.name / FILES[0]))
     assert mix.STAGE.engine(job("room_tone")) is None
 
 
@@ -147,7 +149,7 @@ def test_where_the_memory_of_a_gpu_runs_out_fewer_channels_are_separated_at_once
     models: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Three pairs do not fit, one does: a warning says so, and the background is the same."""
-    separator = Separator.load(models / FILES[0])
+    separator = Separator.load(models / MODEL.name / FILES[0])
     sounds = np.random.default_rng(0).normal(0, 0.1, (3, 2, 22_050)).astype(np.float32)
     whole = separator.background(sounds)
     usual = hdemucs.others
@@ -164,7 +166,7 @@ def test_where_the_memory_of_a_gpu_runs_out_fewer_channels_are_separated_at_once
 
 def test_the_network_leaves_memory_when_another_stage_wants_its_own(models: Path) -> None:
     """As every model does; the next window loads it again."""
-    separator = Separator.load(models / FILES[0])
+    separator = Separator.load(models / MODEL.name / FILES[0])
     sounds = np.random.default_rng(0).normal(0, 0.1, (1, 2, 22_050)).astype(np.float32)
     before = separator.background(sounds)
     resident.release()

@@ -333,7 +333,7 @@ def test_minimax_says_that_it_is_busy_with_status_200_and_is_asked_again(
     [
         (2049, "does not let us in: as it says.*Look at its key"),
         (2056, "speaks no more on this account: as it says.*run again: what was said is kept"),
-        (1026, "minimax refused /v1/t2a_v2: 1026 as it says"),
+        (1026, "minimax refused /v1/t2a_v2: 1026 as it says.*Say it in other words"),
     ],
 )
 def test_minimax_that_will_not_is_not_asked_again(

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from manifests.script import Word
 from manifests.spans import Span, samples
 from tasks.captions import Written, ends_sentence
+from tasks.opposite import opposite
 
 AGREES = 0.3
 """Share of the words around a place of the captions that must have been heard as written. Of right captions a
@@ -101,19 +102,9 @@ class _Sides:
 
     @classmethod
     def _laid(cls, said: Sequence[int], written: Sequence[Written], heard: Sequence[Word]) -> _Sides:
-        from rapidfuzz.distance import Levenshtein
-
         owner = [at for at in said for _ in written[at].spoken]
         spoken = [word for at in said for word in written[at].spoken]
-        place = np.zeros(len(spoken))
-        same = np.zeros(len(spoken), bool)
-        for step in Levenshtein.opcodes(spoken, [word.text.lower() for word in heard]):
-            low, high = step.src_start, step.src_end
-            if step.tag in ("equal", "replace"):
-                place[low:high] = np.arange(step.dest_start, step.dest_end)
-                same[low:high] = step.tag == "equal"
-            elif step.tag == "delete":
-                place[low:high] = step.dest_start - 0.5
+        place, same = opposite(spoken, [word.text.lower() for word in heard])
         return cls(np.asarray(owner, np.intp), place, same)
 
     def agreement(self) -> NDArray[np.float64]:

@@ -14,6 +14,9 @@ from dataclasses import dataclass, replace
 from manifests.cues import Cue
 from tasks.spoken_form import spoken
 
+ELSEWHERE = "not in the captions"
+"""The flag of an utterance of which the captions have no word."""
+
 _SOUND = re.compile(r"\[[^\]]*\]|♪[^♪]*♪?|[♩♫♬]+")
 _LABEL = re.compile(r"^(?:>>+\s*)?([^\W\d_][\w .'’&-]{1,40}):(?=\s|$)")  # AMARA: or >> DR. MARTÍNEZ 2:
 _MARKER = re.compile(r"^\s*(?:>>+|[-\u2013\u2014](?=\s|\w)|#+\s)\s*")

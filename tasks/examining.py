@@ -26,6 +26,7 @@ from manifests.record import (
     Stream,
 )
 from manifests.spans import RATE, samples, seconds
+from tasks.captions import ELSEWHERE
 from tasks.disclosed import disclosure
 from tasks.evidence import Evidence, Expected
 from tasks.hearing import AUDIBLE_DBFS, Heard, hear
@@ -35,6 +36,7 @@ from tasks.mix_record import mix_notes, mixing
 from tasks.record_lines import in_order, record_lines
 from tasks.releasing import find_delivered
 from tasks.timing import timing
+from tasks.translated_lines import OF_ANOTHER
 from voiceclone.watermark import MARKED
 
 SHORT = samples(0.08)
@@ -157,8 +159,19 @@ def _notes(evidence: Evidence, heard: Heard) -> Iterator[str]:
     yield from mix_notes(evidence.mix, heard)
     if as_before := sum(bool(utterance.earlier) for utterance in evidence.script.utterances):
         yield f"{as_before} of {len(evidence.script.utterances)} lines are as in the earlier cut"
+    yield from _of_another(evidence)
     for span in evidence.script.unrecognized:
         yield f"no word was recognized from {span.start_s:.1f} to {span.end_s:.1f} s: it is left as it was"
+
+
+def _of_another(evidence: Evidence) -> Iterator[str]:
+    """That captions or a translation seem to belong to another lesson."""
+    said = evidence.script.utterances
+    elsewhere = sum(ELSEWHERE in utterance.flags for utterance in said)
+    if elsewhere > len(said) / 2:
+        yield f"{elsewhere} of {len(said)} lines are {ELSEWHERE}, which may be of something else"
+    if any(OF_ANOTHER in line.flags for line in evidence.lines.lines):
+        yield f"{OF_ANOTHER}: it was not used"
 
 
 def _spent(history: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from manifests.script import Line, Script, Utterance
 from tasks import remembered
 from tasks.bound_lines import Bound, bound
 from tasks.remembered import Offers
-from tasks.translated_lines import Translated, translated
+from tasks.translated_lines import ABSENT, OF_ANOTHER, Translated, translated
 
 HUMAN = "human lines"
 TRANSLATION = "translation"
@@ -89,7 +89,7 @@ def _translation(
 
 def _flags(found: Translated, script: Script, written: Mapping[str, Line]) -> dict[str, tuple[str, ...]]:
     """What is said of the lines that the translation does not have."""
-    flag = "the translation is of something else" if found.foreign else "not in the translation"
+    flag = OF_ANOTHER if found.foreign else ABSENT
     missing = [utterance.id for utterance in script.utterances if utterance.id not in {**written, **found.texts}]
     return dict.fromkeys(missing, (flag,))
 

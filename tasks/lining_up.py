@@ -27,6 +27,7 @@ _SLACK_S = 0.3
 _WORD = 1.2  # what a telling word in its utterance is worth
 _CUT = 2.5  # what a cut between two words costs that end no clause
 _SKIP = 0.12  # what a character costs that belongs to no utterance
+_TORN = 6.0  # what it costs that the first part of a clause belongs to none, and its rest to one
 _BAND = 60  # words on either side of where an utterance should end that are looked at
 _BAND_S = 8.0
 _WIDE = 0.12  # and where times tell nothing, this share of all
@@ -56,7 +57,9 @@ def divided(
     said = np.array([max(1.0, len(utterance.text)) for utterance in utterances])
     growth = float(np.clip(before[-1] / said.sum(), 0.8, 1.5))
     bands = _bands(utterances, times, before, said)
-    costs = _SKIP * before[: bands[0][1] + 1].copy()  # what comes before the first utterance is nobody's
+    torn = _TORN * cuts
+    start = np.arange(bands[0][1] + 1) > 0
+    costs = (_SKIP * before + torn)[: len(start)] * start  # what comes before the first utterance is nobody's
     skipped = [np.zeros(0, np.intp)]
     low = 0
     chosen: list[NDArray[np.intp]] = []
@@ -80,7 +83,9 @@ def divided(
         here = total.min(axis=0)
         following = bands[number + 1][1] if number + 1 < len(bands) else len(words)
         ends = np.arange(first, following + 1)
-        costs, come = _skipping(np.concatenate((here, np.full(len(ends) - len(here), np.inf))), before[ends])
+        costs, come = _skipping(
+            np.concatenate((here, np.full(len(ends) - len(here), np.inf))), before[ends], torn[ends]
+        )
         skipped.append(first + come)
         low = first
     return _traced(chosen, skipped, bands, len(words))
@@ -120,12 +125,15 @@ def _away(times: Floats, lengths: Floats, utterance: Utterance) -> Floats:
     return _TIME * lengths * np.minimum(apart, _FAR_S) / _FAR_S
 
 
-def _skipping(costs: Floats, before: Floats) -> tuple[Floats, NDArray[np.intp]]:
+def _skipping(costs: Floats, before: Floats, torn: Floats) -> tuple[Floats, NDArray[np.intp]]:
     """The least costs where words may be left to nobody, and for each place from which place words are left."""
     relative = costs - _SKIP * before
     best = np.minimum.accumulate(relative)
     come = np.maximum.accumulate(np.where(relative <= best, np.arange(len(costs)), 0))
-    return best + _SKIP * before, come
+    left = best + _SKIP * before + torn
+    here = np.arange(len(costs))
+    stays = costs <= left
+    return np.where(stays, costs, left), np.where(stays, here, come)
 
 
 def _traced(

@@ -22,7 +22,7 @@ from manifests.spans import Span, merged, samples
 from tasks import earlier_cut, licences
 from tasks.activity import levels, voice
 from tasks.captioned import Match, match, timed
-from tasks.captions import Written, ends_sentence
+from tasks.captions import ELSEWHERE, Written, ends_sentence
 from tasks.captions import words as read_aloud
 from tasks.earlier_cut import EARLIER
 from tasks.engines import catalogue
@@ -34,7 +34,7 @@ from tasks.subtitles import UNSPACED
 from tasks.utterances import pieces_of, sound_of, utterances
 
 NAME: Final = "transcribe"
-VERSION: Final = 4
+VERSION: Final = 5
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
 _CHUNK_PAUSE_S = 0.5
@@ -101,8 +101,7 @@ def transcribe(
         ends=lambda word: (word in theirs or engine.writes) and ends_sentence(word.text),
     )
     flagged = tuple(
-        item if theirs.intersection(item.words) else replace(item, flags=(*item.flags, "not in the captions"))
-        for item in spoken
+        item if theirs.intersection(item.words) else replace(item, flags=(*item.flags, ELSEWHERE)) for item in spoken
     )
     return Script(wanted.language, flagged, unrecognized)
 

@@ -21,6 +21,12 @@ FOREIGN = 0.12
 """Share of a translation's telling words that an engine must have found too, at the least, in the same utterances. Of
 right ones it finds 30 to 60 %, of others 0 to 6 %."""
 
+ABSENT = "not in the translation"
+"""The flag of a line that a translation lacks."""
+
+OF_ANOTHER = "the translation is of something else"
+"""The flag of all lines where it is not used."""
+
 _ENOUGH = 15  # telling words, from which on their absence tells something
 
 
@@ -92,8 +98,19 @@ def _agreement(telling: Telling, division: Division, rough: Sequence[str]) -> fl
 def _left(telling: Telling, division: Division, script: Script) -> dict[str, tuple[str, ...]]:
     """What nobody says, each with the utterance before it, else with the first."""
     out: dict[str, tuple[str, ...]] = {}
-    for run in division.left:
+    for run in _joined(division.left):
         before = [at for at, share in enumerate(division.shares) if share and share.start < run.start]
         name = script.utterances[before[-1] if before else 0].id if script.utterances else ""
         out[name] = (*out.get(name, ()), " ".join(telling.words[at].text for at in run))
+    return out
+
+
+def _joined(runs: Sequence[range]) -> list[range]:
+    """Runs that follow each other at once as one."""
+    out: list[range] = []
+    for run in runs:
+        if out and out[-1].stop == run.start:
+            out[-1] = range(out[-1].start, run.stop)
+        else:
+            out.append(run)
     return out

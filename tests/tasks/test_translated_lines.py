@@ -143,6 +143,14 @@ def test_what_nobody_says_is_told() -> None:
     assert found.left == {"8": ("Subtítulos: Mireia Puig",)}
 
 
+@pytest.mark.parametrize("rough", [engine, None])
+def test_one_cue_for_much_speech_stays_whole(rough: Rough) -> None:
+    """A summary is not torn, so that the words of it that fit go to another line and the rest to none."""
+    for text in ("Las montañas, las nubes y la lluvia.", "El agua sube y entonces llueve.", "El ciclo del agua."):
+        found = translated(cues([text], [(0.5, 5.0)]), script(), (), rough)
+        assert list(found.texts.values()) == [text] or found.left == {"1": (text,)}, found
+
+
 def test_a_translation_of_something_else_is_not_used() -> None:
     """An engine has none of its words."""
     found = translated(cues(OTHER, TIMES[::2]), script(), (), engine)

@@ -155,6 +155,8 @@ class _Said:
 
 
 def _message(detail: ErrorDetails, at: At) -> str:
+    if shape(at)[:-1] == ("engines", "*", "options"):
+        return f"`{at[-1]}` is {_shown(detail['input'])}; an engine's option is text, a number, or true or false."
     said = _Said(at, detail["input"], detail.get("ctx", {}), detail["loc"][-1:] == ("[key]",))
     return _WORDING.get(detail["type"], _wrong_kind)(said)
 

@@ -142,6 +142,10 @@ def _clash(term: Term, before: Sequence[tuple[Term, int]]) -> str:
         if (other.source.casefold(), other.language) == (term.source.casefold(), term.language):
             if other.term == term.term and other.pronunciation == term.pronunciation:
                 return f"`{term.source}` is there twice for {term.language}, first in line {line}."
-            differs = "is said" if other.term == term.term else f"is `{other.term}`"
-            return f"`{term.source}` {differs} otherwise for {term.language} in line {line}; keep one of the two."
+            if other.term == term.term:
+                return f"`{term.source}` is said otherwise for {term.language} in line {line}; keep one of the two."
+            return (
+                f"`{term.source}` is `{term.term}` for {term.language}, and `{other.term}` in line {line};"
+                " keep one of the two."
+            )
     return ""

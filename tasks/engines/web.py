@@ -131,7 +131,9 @@ def sound(answer: Answer, who: str, *, raw_rate: int | None = None) -> tuple[NDA
 
     text = answer.body[:1].strip() in (b"<", b"{") or answer.kind.startswith("text/") or "json" in answer.kind
     if not answer.body or text:
-        raise StageFailed(f"{who} answered with {answer.told}, not with sound.")
+        raise StageFailed(
+            f"{who} answered with {answer.told}, not with sound.", remedy="Look at its address, its model and its key."
+        )
     if raw_rate is not None and not answer.body.startswith((b"RIFF", b"fLaC", b"ID3", b"OggS")):
         samples, rate = (
             np.frombuffer(answer.body[: len(answer.body) // 2 * 2], "<i2").astype(np.float32) / 32768,
@@ -146,5 +148,5 @@ def sound(answer: Answer, who: str, *, raw_rate: int | None = None) -> tuple[NDA
     if not RATES[0] <= rate <= RATES[1]:
         raise StageFailed(f"{who} answered with sound at {rate} samples a second.")
     if not len(samples) or float(np.abs(samples).max()) < QUIETEST:
-        raise StageFailed(f"{who} answered with silence.")
+        raise StageFailed(f"{who} answered with silence.", remedy="Ask it for the same voice by hand, then run again.")
     return samples.astype(np.float32), int(rate)

@@ -36,7 +36,11 @@ def test_rows_are_terms_of_a_language_or_of_all(tmp_path: Path) -> None:
         ("source,term\na,b\n", 1, "no column `target language`"),
         ("source,target language,term,sound\na,es,b,c\n", 1, "unknown column `sound`"),
         (HEAD + "leaf,es,hoja,\nleaf,es,hoja,\n", 3, "`leaf` is there twice for es, first in line 2."),
-        (HEAD + 'leaf,es,"hoja\n",\nLeaf,es,folio,\n', 4, "`Leaf` is `hoja` otherwise for es in line 2"),
+        (
+            HEAD + 'leaf,es,"hoja\n",\nLeaf,es,folio,\n',
+            4,
+            "`Leaf` is `folio` for es, and `hoja` in line 2; keep one of the two.",
+        ),
         (HEAD + "leaf,spanish,hoja,\n", 2, "`spanish` is not a language tag; did you mean `es`?"),
         (HEAD + "leaf,de,Blatt,\n", 2, "`de` is not among the targets: es, pt-BR."),
         (HEAD + ",es,hoja,\n", 2, "`source` is empty"),

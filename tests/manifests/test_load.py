@@ -74,6 +74,10 @@ def test_a_small_manifest_has_the_documented_defaults(tmp_path: Path) -> None:
             ["5: unknown key `Audio-Language`; did you mean `audio_language`?"],
         ),
         (HEAD + "timing: {hard_mx: 1.3}\n" + LESSONS, ["3: unknown key `hard_mx`; did you mean `hard_max`?"]),
+        (
+            HEAD + "engines: {synthesize: {name: http, options: {address: here, voice: [alloy]}}}\n" + LESSONS,
+            ["3: `voice` is a list; an engine's option is text, a number, or true or false."],
+        ),
         (HEAD + 'timing: {hard_max: "1.3"}\n' + LESSONS, ["3: `hard_max` is a number, not `1.3`."]),
         (HEAD + "timing:\n  hard_max: 9\n" + LESSONS, ["4: `hard_max` is 9; it is at most 2."]),
         (HEAD + "timing:\n  hard_max: .nan\n" + LESSONS, ["4: `hard_max` is nan; it is at most 2."]),

@@ -35,7 +35,7 @@ def approve_target(
     *,
     by: str,
     reason: str,
-    out: Path | None,
+    out: str | None,
     workspace: Path | None,
     json_wanted: bool,
 ) -> NoReturn:
@@ -51,13 +51,13 @@ def approve_target(
     order = Order(
         manifest=path,
         workspace=locate(path, workspace),
-        out=out.expanduser().absolute() if out else None,
+        out=out,
         only=(target,),
     )
     (job,) = wanted(order).targets
     space = Workspace.open(order.workspace)
     with space.locked(say):
-        approval = _approval(job, _waiting(job), by, reason)
+        approval = _approval(job, _waiting(job, space), by, reason)
         approvals.write(path, approval)
         lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
         before = walk(TARGET_STAGES[:-1], job, space, lesson)
@@ -79,21 +79,32 @@ def approve_target(
     raise typer.Exit(exit_code([row]))
 
 
-def _waiting(job: Job) -> Record:
+def _waiting(job: Job, space: Workspace) -> Record:
     """The record of what is held. Raises InputError where nothing is, or it is not what the record describes."""
-    waiting = held(job.out / f"{job.lesson_id}.{job.language}.dub.json")
+    group = f"{job.lesson_id}.{job.language}"
+    depot = space.depots.at(job.address) if job.address else None
+    waiting = held(job.out / f"{group}.dub.json")
+    place = depot.place(waiting) if depot else str(waiting)
     try:
-        record = Record.read(waiting)
-    except FileNotFoundError as error:
-        raise InputError(
-            f"nothing of {job.name} is held for review.",
-            remedy=f"`dub status {shown(job.manifest)}` shows where every target stands.",
-        ) from error
+        data = depot.read(waiting) if depot else waiting.read_bytes() if waiting.exists() else None
+        if data is None:
+            raise InputError(
+                f"nothing of {job.name} is held for review.",
+                remedy=f"`dub status {shown(job.manifest)}` shows where every target stands.",
+            )
+        record = Record.model_validate_json(data)
     except (OSError, ValidationError) as error:
-        raise InputError(f"{waiting} cannot be read.", remedy=_again(job)) from error
+        raise InputError(f"{place} cannot be read.", remedy=_again(job)) from error
     video = waiting.parent / Path(record.output.path).name
-    if record.content is None or not video.is_file() or file_sha256(video) != record.output.sha256:
-        raise InputError(f"{video} is not what was verified.", remedy=_again(job))
+    sha256 = record.output.sha256
+    if depot:
+        place = depot.place(video)
+        whole = depot.where(group, depot.place(job.out / video.name), sha256) == place
+    else:
+        place = str(video)
+        whole = video.is_file() and file_sha256(video) == sha256
+    if record.content is None or not whole:
+        raise InputError(f"{place} is not what was verified.", remedy=_again(job))
     return record
 
 

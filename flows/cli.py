@@ -256,7 +256,7 @@ app.command()(deploy)
 
 @app.command()
 def verify(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A media file, ours or anybody's.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A media file, ours or anybody's, or its address.")],
     as_json: AsJson = False,
 ) -> None:
     """Say what a media file says about itself: content credentials, watermark, tags; and one verdict.

@@ -60,7 +60,7 @@ def dispatch_course(
     force: frozenset[Stage] = frozenset(),
     refresh: bool = False,
     profile: str | None = None,
-    out: Path | None = None,
+    out: str | None = None,
     workspace: Path | None = None,
     pool: str = "cpu",
     gpu_pool: str = "gpu",
@@ -104,6 +104,8 @@ def _brought_up_to_date(
     gather_people(order, selection.lessons)
     before = space.ledger.targets(selection.course.course)
     work = list(pending(selection, space, force=order.force, refresh=order.refresh, unopened=True))
+    for address in {each.item.job.address for each in work} - {""}:
+        space.depots.at(address).try_out()
     say(f"{selection.course.course}: {len(work)} of {len(selection.lessons)} lessons have something to do")
     with get_client(sync_client=True) as client:
         fleet = Fleet(client, space.claims, str(flow_run.id), lease_s, say)

@@ -12,9 +12,9 @@ from flows.stages import run_stages, workspace
 from flows.standing import unfinished
 from flows.target import dub_target, target_task
 from flows.wanted import Wanted
+from flows.withdrawal import put_away_joint
 from manifests.errors import ClaimLost, DubError, LedgerError, ObjectLost, StageFailed
 from manifests.model import Job
-from manifests.shelves import put_away, put_away_streams
 from tasks.perform import Products
 from tasks.pipeline import JOINT, LESSON_STAGES, joint_stages, waits_for_review
 from tasks.plan import Walk
@@ -90,8 +90,7 @@ def _join_languages(order: Order, job: Job, products: Products, cores: int) -> N
     lesson = Walk((), products)
     joint = joint_stages(job, lesson, space)
     if not joint and waits_for_review(job, lesson, space):
-        put_away(job.out, f"{job.lesson_id}.multi")  # it carries what the language that waits was before
-        put_away_streams(job.out, job.lesson_id)
+        put_away_joint(job, space)  # it carries what the language that waits was before
     broken: list[DubError] = []
     for stage, everything in joint:
         try:

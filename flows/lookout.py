@@ -99,9 +99,16 @@ class Lookout:
             lies_at(Path(name), lambda path, sha256=sha256: digests.of(path) == sha256)
             for commit in commits
             for name, sha256 in commit.delivered.items()
+            if not commit.address
+        ]
+        away = [
+            self._space.depots.at(commit.address).mark(commit.group, name, sha256)
+            for commit in commits
+            for name, sha256 in commit.delivered.items()
+            if commit.address
         ]
         files = at_rest([*inputs, *(path for path in finished if path is not None)])
-        if files is None:
+        if files is None or None in away:
             return
         targets = [
             {
@@ -114,7 +121,7 @@ class Lookout:
             for target, walk in zip(item.targets, made, strict=True)
         ]
         length = media_seconds(lesson.products)
-        there = tuple(f"{commit.stage}/{commit.key}" for commit in commits)
+        there = (*(f"{commit.stage}/{commit.key}" for commit in commits), *(each for each in away if each))
         objects = tuple({mark(name) for commit in commits for name in commit.objects_named})
         told = {"length": length, "targets": targets}
         self._fresh[_at(item)] = Sighting(self._facts_of(item), files, there, objects, told)
@@ -153,8 +160,11 @@ class Lookout:
 
     @cached_property
     def _commits(self) -> frozenset[str]:
+        """Of results, and the marks of finished files at an address: they too are there, or not."""
         stages = (*(stage.name for stage in PIPELINE), "multi", "hls")
-        return frozenset(f"{stage}/{key}" for stage in stages for key in self._space.store.keys(stage))
+        made = frozenset(f"{stage}/{key}" for stage in stages for key in self._space.store.keys(stage))
+        address = self._selection.lessons[0].job.address
+        return made.union(self._space.depots.at(address).marks()) if address else made
 
     @cached_property
     def _objects(self) -> frozenset[int] | None:

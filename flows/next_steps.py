@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from flows.order import shown
+from manifests.settings import is_address
 from tasks.report.facts import NextStep
 
 STATES = ("failed", "blocked", "partial", "review", "running", "new", "done")
@@ -43,7 +44,8 @@ def next_steps(
         why = f"{name} is partial: lines of it are not spoken. Give them a shorter text, then `dub script import` it:"
         steps.append(NextStep(f"dub script export {course} {shown(name)} {sheet}{where}", why))
     for name in named.get("review", [])[:SPELLED_OUT]:
-        file = f", {shown(Path(outputs[name]))}," if outputs.get(name) else ""
+        output = outputs.get(name, "")
+        file = f", {shown(output if is_address(output) else Path(output))}," if output else ""
         why = f"{name} is held by a quality gate. Listen to it{file} and if it may go out:"
         steps.append(NextStep(f"dub approve {course} {shown(name)}{where}", why))
     if more := [name for state in ("partial", "review") for name in named.get(state, [])[SPELLED_OUT:]]:

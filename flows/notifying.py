@@ -41,7 +41,7 @@ class Summary:
     folder: Path
     stopped: str = ""
     """Why the run ended before its targets did; empty where it did not."""
-    report: Path | None = None
+    report: str | None = None
     """Where the course's report lies, if the run left one."""
 
     @property
@@ -79,11 +79,11 @@ class Summary:
             ],
             "next": [step.as_dict() for step in self.steps],
             "stopped": self.stopped,
-            "report": str(self.report or ""),
+            "report": self.report or "",
         }
 
 
-def summary(order: Order, course: str, rows: Sequence[TargetRow], report: Path | None = None) -> Summary:
+def summary(order: Order, course: str, rows: Sequence[TargetRow], report: str | None = None) -> Summary:
     """How a run of these targets went."""
     states = [row.state for row in rows]
     outputs = {_name(row): row.output for row in rows}
@@ -97,7 +97,7 @@ def summary(order: Order, course: str, rows: Sequence[TargetRow], report: Path |
     )
 
 
-def stopped(order: Order, course: str, error: DubError, report: Path | None = None) -> Summary:
+def stopped(order: Order, course: str, error: DubError, report: str | None = None) -> Summary:
     """What there is to tell of a run that could not go on at all."""
     step = NextStep(order.resume, "When that is mended:")
     return Summary(course, {}, (), (step,), Path.cwd(), stopped=str(error), report=report)

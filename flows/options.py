@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 
-def a_folder(out: Path | None) -> Path | None:
-    """Raises InputError for an address: a folder named `s3:` would be made of it."""
-    if out is not None and re.match(r"[a-z][a-z0-9+.-]+:/", str(out)):
-        from manifests.errors import InputError
+def absolute(out: str | None) -> str | None:
+    """A folder of outputs, absolute, or an address. Raises InputError for an address that cannot be one."""
+    if out is None or not re.match(r"[a-z][a-z0-9+.-]*://", out):
+        return None if out is None else str(Path(out).expanduser().absolute())
+    from manifests.errors import InputError
+    from manifests.remote import address_fault
 
-        raise InputError("outputs go into a folder, and --out is an address.", remedy="Mount it, and name the folder.")
+    if fault := address_fault(out):
+        raise InputError(f"--out: {fault}")
     return out
 
 
@@ -23,8 +26,10 @@ WorkspaceFolder = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else there.")]
 Out = Annotated[
-    Path | None,
-    typer.Option("--out", metavar="DIR", callback=a_folder, help="Where outputs go, instead of the manifest's."),
+    str | None,
+    typer.Option(
+        "--out", metavar="DIR", callback=absolute, help="Folder or address of the outputs, instead of the manifest's."
+    ),
 ]
 Profile = Annotated[
     str | None,

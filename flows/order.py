@@ -8,6 +8,7 @@ from typing import Literal, get_args
 from pydantic import BaseModel, ConfigDict
 
 from manifests.model import Stage
+from manifests.settings import is_address
 
 
 class Order(BaseModel):
@@ -17,7 +18,8 @@ class Order(BaseModel):
 
     manifest: Path
     workspace: Path
-    out: Path | None = None
+    out: str | None = None
+    """A folder, absolute, or an address, instead of the manifest's."""
     only: tuple[str, ...] = ()
     """`LESSON` or `LESSON:LANG`; empty for everything."""
     force: frozenset[Stage] = frozenset()
@@ -45,7 +47,8 @@ class Order(BaseModel):
             words += [word for name in self.only for word in ("--only", shown(name))]
             words += [word for stage in stages if stage in self.force for word in ("--force", stage)]
         words += ["--refresh"] if self.refresh else []
-        chosen = {"--profile": self.profile, "--out": self.out, "--workspace": self.chosen_workspace}
+        out = Path(self.out) if self.out and not is_address(self.out) else self.out
+        chosen = {"--profile": self.profile, "--out": out, "--workspace": self.chosen_workspace}
         words += [word for flag, value in chosen.items() if value is not None for word in (flag, shown(value))]
         return " ".join(words)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -53,7 +54,7 @@ def pending(
         versions=Versions(),
         refresh=refresh,
     )
-    try:
+    with space.depots.surveyed(), _saved(lookout):
         for item in selection.lessons:
             seen = None if force else lookout.known(item, refresh=refresh)
             if seen is not None and _is_told(item, seen, known):
@@ -73,6 +74,13 @@ def pending(
                 yield Pending(item, open_)
             else:
                 lookout.note(item, lesson, made, joint)
+
+
+@contextmanager
+def _saved(lookout: Lookout) -> Generator[None]:
+    """What was found is written down however the looking ends."""
+    try:
+        yield
     finally:
         lookout.save()
 

@@ -152,7 +152,7 @@ def show_plan(
     only: Sequence[str],
     refresh: bool = False,
     profile: str | None,
-    out: Path | None,
+    out: str | None,
     workspace: Path | None,
     json_wanted: bool,
 ) -> None:
@@ -161,7 +161,7 @@ def show_plan(
     order = Order(
         manifest=path,
         workspace=locate(path, workspace),
-        out=out.expanduser().absolute() if out else None,
+        out=out,
         only=tuple(only),
         refresh=refresh,
         profile=profile,
@@ -170,7 +170,7 @@ def show_plan(
     space = Workspace.open(order.workspace)
     history = History.of(space.ledger)
     plans = plan_course(selection, space, history, refresh=refresh)
-    with space.store.surveyed():
+    with space.surveyed():
         (_write_json if json_wanted else _write_table)(selection, plans, history, sys.stdout)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from flows.next_steps import next_steps
 from flows.order import Order, shown
 from flows.standing import as_json, stale_targets
 from flows.wanted import manifest_path, wanted
+from manifests.depot import Depot
 from manifests.errors import DubError, StoreError
 from manifests.ledger import TargetRow
 from manifests.store import Commit, Store
 from manifests.workspace import Workspace, locate
 from tasks.publishing import publish
+from tasks.report.away import records_here, with_files
 from tasks.report.facts import LineFacts, NextStep, TargetFacts, survey
 from tasks.report.page import ConsentSeen, Written, page
 
@@ -29,7 +32,8 @@ NAME = "report.html"
 class Report:
     """A report that was written, and what it tells, for whoever says so."""
 
-    path: Path
+    place: str
+    """A path, or an address."""
     written: Written
     steps: tuple[NextStep, ...]
     summary: dict[str, Any]
@@ -47,32 +51,32 @@ def write_report(
         print_json(
             report.summary
             | {
-                "report": str(report.path),
+                "report": report.place,
                 "lines": [_line(line) for line in report.written.urgent],
                 "wanting": dict(report.written.wanting),
                 "next": [step.as_dict() for step in report.steps],
             }
         )
         return
-    sys.stdout.write(f"{report.path}\n")
+    sys.stdout.write(f"{report.place}\n")
     for step in report.steps:
         sys.stderr.write(f"{step.why}\n{step.command}\n")
 
 
-def left_report(order: Order, folder: Path, tell: Callable[[str], None]) -> Path | None:
+def left_report(order: Order, folder: Path, tell: Callable[[str], None]) -> str | None:
     """Write the report of an order's whole course where `dub report` does, and tell where it is.
 
     What keeps it from being written is told, with the command that writes it, and changes nothing of the run that it
     is about: None then.
     """
     try:
-        path = made_report(order.model_copy(update={"only": ()}), folder=folder).path
+        place = made_report(order.model_copy(update={"only": ()}), folder=folder).place
     except Exception as error:  # noqa: BLE001  (a picture of what was done: no run fails for want of it)
         said = str(error) if isinstance(error, DubError) else f"{type(error).__name__}: {error}"
         tell(f"The report was not written: {said} To write it: {report_command(order)}")
         return None
-    tell(f"The report: {path}")
-    return path
+    tell(f"The report: {place}")
+    return place
 
 
 def report_command(order: Order) -> str:
@@ -93,27 +97,37 @@ def made_report(order: Order, target: Path | None = None, folder: Path | None = 
     space = Workspace.open(order.workspace)
     known = space.ledger.targets(course)
     stale = stale_targets(selection.targets, known)
-    facts = [
-        _noted(each, stale.get((each.job.lesson_id, each.language), {})) for each in survey(selection.targets, known)
-    ]
-    outputs = {each.name: str(each.output) for each in facts if each.output}
-    states = {each.name: each.state for each in facts}
-    steps = next_steps(order.manifest, states, outputs, workspace=order.chosen_workspace, stale=stale)
-    path = target or next(iter(selection.lessons)).job.out / NAME
-    written = page(
-        course,
-        facts,
-        path.parent,
-        space.store,
-        steps=steps,
-        consents=_consents(facts),
-        folder=folder or Path.cwd(),
-    )
-    _deliver(path, written, course, space.store)
+    job = next(iter(selection.lessons)).job
+    depot = space.depots.at(job.address) if job.address else None
+    with ExitStack() as ends:
+        scratch = ends.enter_context(space.store.scratch())
+        ends.enter_context(space.depots.surveyed())
+        targets = records_here(depot, selection.targets, scratch) if depot else selection.targets
+        facts = [_noted(each, stale.get((each.job.lesson_id, each.language), {})) for each in survey(targets, known)]
+        beside = job.out
+        if depot:  # the page goes to the address too, as it goes into the folder, unless another place is named
+            facts = [with_files(depot, each, scratch, beside=target is None) for each in facts]
+            beside = scratch / job.out.name
+        outputs = {
+            each.name: str(there) for each in facts if (there := each.away.address if each.away else each.output)
+        }
+        states = {each.name: each.state for each in facts}
+        steps = next_steps(order.manifest, states, outputs, workspace=order.chosen_workspace, stale=stale)
+        file = target or beside / NAME
+        written = page(
+            course,
+            facts,
+            file.parent,
+            space.store,
+            steps=steps,
+            consents=_consents(facts),
+            folder=folder or Path.cwd(),
+        )
+        place = _deliver(file, written, course, space.store, None if target else depot)
     rows = [known[key] for each in facts if (key := (each.job.lesson_id, each.language)) in known]
     summary = as_json(course, rows, stale)
     summary["targets"] += _without_row(facts, known)
-    return Report(path, written, steps, summary)
+    return Report(place, written, steps, summary)
 
 
 def _noted(facts: TargetFacts, stale: Mapping[str, str]) -> TargetFacts:
@@ -121,17 +135,21 @@ def _noted(facts: TargetFacts, stale: Mapping[str, str]) -> TargetFacts:
     return replace(facts, notes=(*facts.notes, *(f"{stage} is stale: {why}" for stage, why in stale.items())))
 
 
-def _deliver(target: Path, written: Written, course: str, store: Store) -> None:
-    """Put the page in its place, and remember whose voices are heard in it, so that a revocation names it."""
-    if target.is_dir():
-        raise StoreError(f"{target} is a folder.", remedy=f"Name a file: --out {shown(target / NAME)}")
-    publish(written.text, target)
+def _deliver(file: Path, written: Written, course: str, store: Store, depot: Depot | None) -> str:
+    """Put the page in its place, or at the address, and remember whose voices are heard in it, so that a revocation
+    names it; returns where it is."""
+    if file.is_dir():
+        raise StoreError(f"{file} is a folder.", remedy=f"Name a file: --out {shown(file / NAME)}")
+    publish(written.text, file)
+    target = depot.put(file, NAME) if depot else str(file)
     key = hashlib.sha256(f"{course}\n{target}".encode()).hexdigest()
     store.forget("report", key)
     if written.people:
         sha256 = hashlib.sha256(written.text.encode()).hexdigest()
         people = tuple(sorted(written.people))
-        store.commit(Commit("report", key, {}, delivered={str(target): sha256}, people=people))
+        address = depot.address if depot else ""
+        store.commit(Commit("report", key, {}, delivered={target: sha256}, people=people, address=address))
+    return target
 
 
 def _consents(facts: Iterable[TargetFacts]) -> dict[str, ConsentSeen]:

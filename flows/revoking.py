@@ -92,6 +92,11 @@ def revoke_consent(
         sys.stdout.flush()
     for each in reached:
         _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))
+    problems += [
+        f"{output.path}: its address does not answer, so nobody knows whether it is there."
+        for _, output in outputs
+        if output.there is None
+    ]
     problems += [f"{each.place}: {problem}" for each in reached for problem in each.problems]
     problems += _elsewhere(registry, record.person)
     if json_wanted:

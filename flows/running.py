@@ -43,7 +43,7 @@ def run_course(
     only: Sequence[str],
     force: Sequence[str],
     profile: str | None,
-    out: Path | None,
+    out: str | None,
     workspace: Path | None,
     json_wanted: bool,
     log_format: str | None = None,
@@ -66,7 +66,7 @@ def rerun_course(
     from_stage: str | None,
     lines: str | None,
     profile: str | None,
-    out: Path | None,
+    out: str | None,
     workspace: Path | None,
     json_wanted: bool,
     log_format: str | None = None,
@@ -130,7 +130,7 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     count(course, rows, since=begun)
     left = left_report(order, Path.cwd(), say) if report else None
     if json_wanted:
-        print_json(as_json(course, rows) | ({"report": str(left)} if left else {}))
+        print_json(as_json(course, rows) | ({"report": left} if left else {}))
     elif table:
         print_rows(Console(), course, rows)
     told = summary(order, course, rows, left)
@@ -153,9 +153,11 @@ def _carried_out(order: Order, selection: Selection, *, quiet: bool, tell: bool)
     if selection.course.delivery.disclosure.credentials:
         signer()  # makes the development chain where there is none: what is signed depends on who signs
     with space.locked(say), _terminable():
-        with space.store.surveyed():
+        with space.surveyed():
             nothing_to_do = _up_to_date(order, selection, space)
         if not nothing_to_do:
+            for address in {item.job.address for item in selection.lessons} - {""}:
+                space.depots.at(address).try_out()
             try:
                 _run_flows(order, selection, quiet)
             except KeyboardInterrupt:
@@ -179,14 +181,14 @@ def _order(
     force: frozenset[Stage],
     *,
     profile: str | None,
-    out: Path | None,
+    out: str | None,
     workspace: Path | None,
 ) -> Order:
     path = manifest_path(manifest)
     return Order(
         manifest=path,
         workspace=locate(path, workspace),
-        out=out.expanduser().absolute() if out else None,
+        out=out,
         only=tuple(only),
         force=force,
         profile=profile,

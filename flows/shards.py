@@ -14,7 +14,7 @@ from flows.version import code_version
 from flows.wanted import Selection, Wanted, wanted
 from manifests.engines import GROUPS, chosen
 from manifests.errors import EngineUnavailable, InputError
-from manifests.model import Course, Stage
+from manifests.model import Course, Job, Stage
 from manifests.workspace import locate
 from tasks.engines import catalogue
 from tasks.stage import digest
@@ -34,7 +34,7 @@ class Errand(BaseModel):
 
     manifest: Path
     workspace: Path | None = None
-    out: Path | None = None
+    out: str | None = None
     profile: str | None = None
     only: tuple[str, ...] = ()
     """`LESSON` or `LESSON:LANG`; empty for everything."""
@@ -107,10 +107,15 @@ def planned(lessons: Iterable[Wanted]) -> str:
     """Digest of what is wanted of lessons."""
     return digest(
         [
-            [item.job.model_dump(mode="json", exclude={"workspace"}), item.languages]
+            [item.job.model_dump(mode="json", exclude=_own(item.job)), item.languages]
             for item in sorted(lessons, key=lambda item: item.job.lesson_id)
         ]
     )
+
+
+def _own(job: Job) -> set[str]:
+    """What of a job is each machine's own: where it works, and makes what goes to an address."""
+    return {"workspace", "out"} if job.address else {"workspace"}
 
 
 def sharded(course: Course, work: Sequence[Pending], errand: Errand, size: int) -> Iterator[tuple[bool, Shard]]:

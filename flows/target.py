@@ -32,10 +32,14 @@ def dub_target(order: Order, job: Job, products: Products, cores: int) -> Produc
     except ClaimLost:
         raise  # where it stands is for the worker to say that has it now
     except DubError as error:
+        space, told = workspace(order.workspace), error
         if isinstance(error, ConsentRefused):
-            withdraw(job)
-        workspace(order.workspace).ledger.record(unfinished(job, error))
-        raise
+            try:
+                withdraw(job, space)
+            except DubError as unmoved:  # then it is still where everybody may hear it
+                told = unmoved.about(lesson=job.name, stage=error.stage)
+        space.ledger.record(unfinished(job, told))
+        raise told from error.__cause__
     row = finished(job, products)
     workspace(order.workspace).ledger.record(row)
     if not products.outcomes["verify"].cached:

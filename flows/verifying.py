@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from flows.answering import print_json
+from manifests.depot import fetched
+from manifests.errors import MediaError
+from manifests.remote import without_secrets
+from manifests.settings import is_address
 from voiceclone.inspection import Name, Verdict, inspect
 from voiceclone.watermark import MARKED
 
@@ -18,13 +24,27 @@ MEANINGS: dict[Name, str] = {
 }
 
 
-def show_verdict(file: Path, json_wanted: bool) -> None:
-    """Print what a file says about itself. Raises MediaError for a missing or unreadable one."""
-    found = inspect(file)
+def show_verdict(file: str, json_wanted: bool) -> None:
+    """Print what a file says about itself: of a path, or of an address, whence it is fetched first.
+
+    Raises MediaError for a missing or unreadable one, StoreError for an address that does not answer.
+    """
+    with ExitStack() as ends:
+        path = _fetched(file, Path(ends.enter_context(TemporaryDirectory()))) if is_address(file) else Path(file)
+        found = inspect(path)
     if json_wanted:
         print_json(found.as_dict())
         return
-    sys.stdout.write("".join(f"{row}\n" for row in _rows(file, found)))
+    sys.stdout.write("".join(f"{row}\n" for row in _rows(path, found)))
+
+
+def _fetched(address: str, folder: Path) -> Path:
+    path = fetched(address, folder)
+    if path is None:
+        raise MediaError(
+            f"there is no file {without_secrets(address)}.", remedy="`dub status` names a course's finished files."
+        )
+    return path
 
 
 def _rows(file: Path, found: Verdict) -> list[str]:

@@ -49,7 +49,7 @@ def wanted(order: Order) -> Selection:
 def _wanted(
     manifest: Path,
     workspace: Path,
-    out: Path | None,
+    out: str | None,
     only: tuple[str, ...],
     asked: str | None,
     usual: str | None,
@@ -59,7 +59,7 @@ def _wanted(
     course = load(manifest)
     course = _with_profile(course, asked or (None if "profile" in course.model_fields_set else usual))
     languages: dict[str, list[str]] = {}
-    lessons = {job.lesson_id: job for job in jobs(manifest, course, out=out)}
+    lessons = {job.lesson_id: job for job in jobs(manifest, course, out, workspace)}
     for target in select(list(lessons.values()), only):
         languages.setdefault(target.lesson_id, []).append(target.language or "")
     return Selection(

@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 from manifests.model import Job
-from manifests.shelves import held, put_away, put_away_streams
+from manifests.shelves import held, put_away, put_away_streams, streams
+from manifests.workspace import Workspace
 
 
-def withdraw(job: Job) -> tuple[Path, ...]:
+def withdraw(job: Job, space: Workspace) -> tuple[str, ...]:
     """Move a target's outputs, and what carries all languages, to `out/withdrawn/<course>/`.
 
     Returns where the files are now.
@@ -17,16 +18,33 @@ def withdraw(job: Job) -> tuple[Path, ...]:
     Only where the record beside them says that a person's own voice speaks.
     """
     stem = f"{job.lesson_id}.{job.language}"
-    records = (job.out / f"{stem}.dub.json", held(job.out / f"{stem}.dub.json"))
-    if not any(_in_somebodys_voice(record) for record in records):
+    record = job.out / f"{stem}.dub.json"
+    depot = space.depots.at(job.address) if job.address else None
+    read = _read if depot is None else depot.read
+    if not any(_in_somebodys_voice(read(each)) for each in (record, held(record))):
         return ()
+    if depot is not None:
+        return depot.put_away(stem, from_review=True) + put_away_joint(job, space)
+    return (*map(str, put_away(job.out, stem, from_review=True)), *put_away_joint(job, space))
+
+
+def put_away_joint(job: Job, space: Workspace) -> tuple[str, ...]:
+    """Move what carries all languages of a lesson, the file and the streams, to `out/withdrawn/<course>/`."""
+    if job.address:
+        depot = space.depots.at(job.address)
+        streamed = depot.put_away(streams(job.out, job.lesson_id).name)
+        return streamed + depot.put_away(f"{job.lesson_id}.multi")
     put_away_streams(job.out, job.lesson_id)
-    return put_away(job.out, stem, from_review=True) + put_away(job.out, f"{job.lesson_id}.multi")
+    return tuple(map(str, put_away(job.out, f"{job.lesson_id}.multi")))
 
 
-def _in_somebodys_voice(record: Path) -> bool:
+def _read(record: Path) -> bytes | None:
+    return record.read_bytes() if record.is_file() else None
+
+
+def _in_somebodys_voice(record: bytes | None) -> bool:
     try:
-        lines = json.loads(record.read_text(encoding="utf-8"))["lines"]
-    except (FileNotFoundError, ValueError, KeyError):
+        lines = json.loads(record or b"{}")["lines"]
+    except (ValueError, KeyError):
         return False
     return any(line["voice"]["kind"] == "clone" for line in lines)

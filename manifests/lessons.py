@@ -12,37 +12,40 @@ from pathlib import Path
 from typing import Final
 
 from manifests import cues, languages, load, rules, settings
+from manifests.depot import mirror
 from manifests.document import At
 from manifests.errors import Finding, InputError, ManifestError
 from manifests.faults import Fault
 from manifests.model import Course, Job, Lesson
 from manifests.names import name_fault, same_name
-from manifests.remote import without_secrets
+from manifests.remote import address_fault
 from manifests.shelves import SHELVES
+from manifests.workspace import locate
 
 MOST_SUGGESTIONS: Final = 20
 """Missing files that get a nearest name: where a whole disk is missing, comparing names would take minutes."""
 
 
-def jobs(manifest: Path, course: Course, out: Path | None = None) -> list[Job]:
+def jobs(manifest: Path, course: Course, out: Path | str | None = None, workspace: Path | None = None) -> list[Job]:
     """One job a lesson, without a language, in the manifest's order; the files of a glob in natural order.
 
-    `out` takes the place of the manifest's own `out`, relative to the current folder. Raises ManifestError for a glob
+    `out` takes the place of the manifest's own `out`, relative to the current folder; `workspace` is where outputs are
+    made that go to an address, if it is not the manifest's own. Raises ManifestError for a glob
     that matches nothing, for two lessons with one id, and for a source that an output would overwrite. A media file
     that is missing is no error here: it is one failed lesson of a run.
     """
-    placed, faults = _resolve(manifest, course, out)
+    placed, faults = _resolve(manifest, course, out, workspace)
     if faults:
         raise ManifestError(_findings(manifest, faults))
     return [job for _, job in placed]
 
 
-def check_media(manifest: Path, course: Course, out: Path | None = None) -> list[Finding]:
+def check_media(manifest: Path, course: Course, out: Path | str | None = None) -> list[Finding]:
     """Media and subtitle files that are missing, empty or unreadable, and what `jobs` would raise, by file and line.
 
     What is wrong inside a subtitle file is told by its own lines.
     """
-    placed, faults = _resolve(manifest, course, out)
+    placed, faults = _resolve(manifest, course, out, None)
     inside: list[Finding] = []
     lost = 0
     for at, job in placed:
@@ -108,18 +111,23 @@ def _named(jobs: Sequence[Job], name: str) -> tuple[str, str | None]:
     return lesson, parsed
 
 
-def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tuple[At, Job]], list[Fault]]:
+def _resolve(
+    manifest: Path, course: Course, out: Path | str | None, workspace: Path | None
+) -> tuple[list[tuple[At, Job]], list[Fault]]:
     """Every job with the place in the manifest that it comes from, and what is wrong with them."""
     path = Path(os.path.abspath(manifest))  # noqa: PTH100 (resolve() would follow links, away from the manifest's folder)
-    base = Path(os.path.abspath(path.parent / course.out if out is None else out))  # noqa: PTH100 (as above)
-    folder = base / course.course
     placed: list[tuple[At, Job]] = []
     faults: list[Fault] = []
-    if out is None and settings.is_address(course.out):
-        said = (
-            f"outputs go into a folder, and `{without_secrets(course.out)}` is an address; mount it, name the folder."
-        )
-        faults.append(Fault(("out",), said))
+    wanted, address = course.out if out is None else str(out), ""
+    if settings.is_address(wanted):
+        if fault := address_fault(wanted):
+            faults.append(Fault(("out",), fault))
+        address = f"{wanted.rstrip('/')}/{course.course}"
+        folder = mirror(locate(path, workspace), address)
+        base = folder.parent
+    else:
+        base = Path(os.path.abspath(path.parent / wanted if out is None else wanted))  # noqa: PTH100 (as above)
+        folder = base / course.course
     for index, lesson in enumerate(course.lessons):
         at: At = ("lessons", index, "media")
         found = _media_files(lesson, path.parent, (folder, *(base / name for name in SHELVES)))
@@ -142,7 +150,14 @@ def _resolve(manifest: Path, course: Course, out: Path | None) -> tuple[list[tup
                 continue
             # Not validated again: the course was, and ten thousand lessons are to be ready in a second.
             job = Job.model_construct(
-                manifest=path, course=course, lesson=lesson, lesson_id=name, media=media, out=folder, language=None
+                manifest=path,
+                course=course,
+                lesson=lesson,
+                lesson_id=name,
+                media=media,
+                out=folder,
+                address=address,
+                language=None,
             )
             placed.append((at, job))
     ids = [(job.lesson_id, at) for at, job in placed]

@@ -335,7 +335,10 @@ class Course(Part):
     require_statement: bool = Field(
         default=False, description="Clone only on a spoken statement that matches the voice."
     )
-    out: Text = Field(default="out/", description="Folder of the outputs, relative to the manifest.")
+    out: Text = Field(
+        default="out/",
+        description="Folder of the outputs, relative to the manifest, or an address such as s3://bucket/prefix.",
+    )
     people: dict[Name, Person] = Field(
         default_factory=dict, description="Who speaks in the course, by a name you choose."
     )
@@ -368,11 +371,18 @@ class Job(Part):
     media: Path
     """Absolute path of the source file."""
     out: Path
-    """Absolute folder of the course's outputs (`<out>/<course>`)."""
+    """Absolute folder of the course's outputs (`<out>/<course>`); in the workspace, where they go on to an address."""
+    address: str = ""
+    """The course's folder of outputs where that is an address, such as `s3://bucket/prefix/course`."""
     workspace: Path | None = None
     """Absolute folder of the workspace, whose `voices/` holds who is enrolled; None where nobody is looked up."""
     language: str | None = None
     """BCP-47 tag of the target; None for what is done once per lesson."""
+
+    @property
+    def delivers_to(self) -> str:
+        """Where the course's outputs go: a folder, or an address. The same on every machine that shares it."""
+        return self.address or str(self.out)
 
     @property
     def name(self) -> str:

@@ -13,6 +13,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -62,8 +63,10 @@ class Remote:
     are in no message.
     """
 
-    def __init__(self, address: str, patience_s: float = PATIENCE_S) -> None:
+    def __init__(self, address: str, patience_s: float = PATIENCE_S, setting: str = "DUB_STORE") -> None:
+        """`setting` is where another place is chosen, for messages."""
         self.place = without_secrets(address)
+        self._setting = setting
         self._patience_s = patience_s
         protocol = address.partition("://")[0]
         options: dict[str, Any] = {"use_listings_cache": False}
@@ -155,9 +158,25 @@ class Remote:
             base = path.rpartition("/")[2]
             # An emptied folder is a file without content to some servers, and lies in itself.
             if told["type"] == "file" and base.startswith(prefix) and path != here:
-                yield Entry(
-                    f"{folder}/{base}", int(told["size"] or 0), _since(told), str(told.get("ETag", _since(told)))
-                )
+                yield _entry(f"{folder}/{base}", told)
+
+    def tree(self, folder: str, prefix: str = "") -> Iterator[Entry]:
+        """The files at any depth below a folder whose paths there begin with `prefix`, in one listing."""
+
+        def ask() -> dict[str, dict[str, Any]]:
+            if prefix and self._finds_prefixes:
+                return self._fs.find(self._at(folder), detail=True, prefix=prefix)
+            return self._fs.find(self._at(folder), detail=True)
+
+        try:
+            listed = self._persist("list", folder, ask)
+        except FileNotFoundError:
+            return
+        here = f"{str(self._root).rpartition('://')[2].rstrip('/')}/"
+        for path, told in listed.items():
+            name = path.removeprefix(here)
+            if told["type"] == "file" and name.startswith(f"{folder}/{prefix}") and not name.endswith("/"):
+                yield _entry(name, told)
 
     def folders(self, folder: str) -> tuple[str, ...]:
         """The names of the folders that lie right in a folder."""
@@ -174,27 +193,46 @@ class Remote:
             told = self._persist("look for", name, lambda: self._fs.info(self._at(name)))
         except FileNotFoundError:
             return None
-        return Entry(name, int(told["size"] or 0), _since(told), str(told.get("ETag", _since(told))))
+        return _entry(name, told)
 
-    def upload(self, path: Path, name: str) -> None:
-        """Write a file, whole, over what was there."""
+    def upload(self, path: Path, name: str) -> Entry:
+        """Write a file, whole, over what was there; its facts there."""
         size = path.stat().st_size
         draft = name if self._whole else f"{name}.{uuid4().hex}.part"
         options = {"chunksize": PART_BYTES} if "s3" in self._fs.protocol else {}
 
-        def send() -> None:
-            if not self._whole:
-                self._fs.makedirs(self._at(name).rpartition("/")[0], exist_ok=True)
+        def send() -> Entry:
+            self._make_folder(name)
             self._fs.put_file(str(path), self._at(draft), **options)
-            if self._fs.info(self._at(draft))["size"] != size:
+            told = self._fs.info(self._at(draft))
+            if told["size"] != size:
                 raise OSError(errno.EIO, "less arrived than was sent")
             if not self._whole:
                 self._fs.mv(self._at(draft), self._at(name))
+                told = self._fs.info(self._at(name))
+            return _entry(name, told)
 
         try:
-            self._persist("write", name, send)
-        except FileNotFoundError as error:
+            return self._persist("write", name, send)
+        except (FileNotFoundError, StoreError) as error:
+            if not self._whole:
+                with suppress(Exception):  # a half file under a name that nobody asks for; the error says more
+                    self._fs.rm_file(self._at(draft))
+            if isinstance(error, StoreError):
+                raise
             raise self._fault("write", name, error) from error
+
+    def refusal(self, name: str) -> StoreError | None:
+        """Why nothing can be written here, whoever waits for how long; None where a small file of this name could be,
+        which is deleted again, and where nobody answers just now."""
+        try:
+            self._make_folder(name)
+            self._fs.pipe_file(self._at(name), b"?")
+            self._fs.rm_file(self._at(name))
+        except Exception as error:  # noqa: BLE001  (an outage is for whoever writes there later to sit out)
+            if isinstance(error, FileNotFoundError) or not _passes(error):
+                return self._fault("write", name, error)
+        return None
 
     def download(self, name: str, path: Path) -> bool:
         """Copy a file here; False where it is not there. What arrived is for the caller to judge."""
@@ -208,6 +246,7 @@ class Remote:
         """Rename a file, over what was there; nothing where it is not there."""
 
         def rename() -> None:
+            self._make_folder(to)
             self._fs.cp_file(self._at(name), self._at(to))
             self._fs.rm_file(self._at(name))
 
@@ -215,6 +254,11 @@ class Remote:
             self._persist("move", name, rename)
         except FileNotFoundError:
             return
+
+    def _make_folder(self, name: str) -> None:
+        """The folder of a file, where folders have to be made; an object's name needs none."""
+        if not self._whole:
+            self._fs.makedirs(self._at(name).rpartition("/")[0], exist_ok=True)
 
     def _at(self, name: str) -> str:
         return f"{self._root.rstrip('/')}/{name}"
@@ -243,11 +287,28 @@ class Remote:
         elif isinstance(error, FileNotFoundError):
             remedy = "Make the bucket, or correct the address."
         elif isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "Free some space there and on this machine's disk, or choose another place with DUB_STORE."
+            remedy = f"Free some space there and on this machine's disk, or choose another place with {self._setting}."
         else:
             remedy = "See that the network and the server work, then run again: what is finished is kept."
         said = (isinstance(error, OSError) and error.strerror) or str(error) or type(error).__name__
         return StoreError(f"cannot {verb} {name} at {self.place}: {' '.join(said.split())}.", remedy=remedy)
+
+
+def address_fault(address: str) -> str:
+    """What is wrong with an address that others are to read, such as one of outputs; empty where nothing is."""
+    from fsspec import available_protocols
+
+    protocol, _, rest = address.partition("://")
+    if "?" in rest or re.match(r"[^@]*:[^@]*@", rest):
+        return (
+            "the address of outputs is written into records, so it holds no password and no key; give them in the"
+            " AWS_* variables, or in fsspec's own settings."
+        )
+    if not rest.strip("/"):
+        return f"`{protocol}://` names no place; write it as s3://bucket/prefix."
+    if protocol not in available_protocols():
+        return f"`{protocol}` is no protocol that fsspec knows; write the address as s3://bucket/prefix."
+    return ""
 
 
 def without_secrets(address: str) -> str:
@@ -277,6 +338,12 @@ def _passes(error: Exception) -> bool:
     )
 
 
+def _entry(name: str, told: dict[str, Any]) -> Entry:
+    tag = next((told[each] for each in ("ETag", "etag", "md5Hash", "generation") if told.get(each)), _since(told))
+    return Entry(name, int(told["size"] or 0), _since(told), str(tag))
+
+
 def _since(told: dict[str, Any]) -> float:
-    when = next((told[name] for name in ("LastModified", "mtime", "modified", "created") if told.get(name)), 0.0)
+    names = ("LastModified", "last_modified", "mtime", "modified", "created")
+    when = next((told[name] for name in names if told.get(name)), 0.0)
     return when.timestamp() if isinstance(when, datetime) else float(when)

@@ -11,12 +11,11 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from manifests.ledger import Place
-from manifests.shelves import lies_at
 from manifests.store import Commit, Store, Stored
 from manifests.workspace import Workspace
 
@@ -46,11 +45,13 @@ class Rubbish:
     """`objects` and `bytes` of what stays."""
     leftover_bytes: int = 0
     """In scratch folders of runs that were killed."""
+    mirrored: tuple[tuple[Path, int], ...] = ()
+    """Finished files that never left for their address, with their bytes: whoever works on them now makes them anew."""
 
     @property
     def size(self) -> int:
         """Bytes that are freed."""
-        return sum(each.size for each in self.objects) + self.leftover_bytes
+        return sum(each.size for each in self.objects) + self.leftover_bytes + sum(size for _, size in self.mirrored)
 
     @property
     def stages(self) -> dict[str, int]:
@@ -93,7 +94,8 @@ def rubbish(space: Workspace, running_since: float | None) -> Rubbish:
     if running_since is not None:
         named = {name for commit in store.commits() for name in commit.objects_named}
         return _sorted_out(store, named, lambda each: each.since < running_since, (), store.leftover_bytes())
-    keep = needed(store.commits(), space.ledger.latest(), lambda commit: _is_there(commit, space))
+    with space.depots.surveyed():
+        keep = needed(store.commits(), space.ledger.latest(), space.is_partly_there)
     begun = max(space.ledger.unfinished_since() or math.inf, time.time() - TAKEN_UP_S)
     young = {each.name for each in store.objects() if each.since >= begun}
     waiting = {name for name, objects in keep.works.items() if not young.isdisjoint(objects)}
@@ -103,7 +105,15 @@ def rubbish(space: Workspace, running_since: float | None) -> Rubbish:
         for commit in store.commits()
         if (name := f"{commit.stage}/{commit.key}") not in keep.commits and name not in waiting
     )
-    return _sorted_out(store, stay, lambda each: True, gone, store.leftover_bytes())
+    found = _sorted_out(store, stay, lambda each: True, gone, store.leftover_bytes())
+    return replace(found, mirrored=tuple(_mirrored(space.root, begun)))
+
+
+def _mirrored(root: Path, before: float) -> Iterator[tuple[Path, int]]:
+    """The files of the mirrors that were written before a time, in seconds since 1970, and their bytes."""
+    for path in (root / "outputs").rglob("*"):
+        if path.is_file() and (facts := path.stat()).st_mtime < before:
+            yield path, facts.st_size
 
 
 def remove(found: Rubbish, store: Store) -> None:
@@ -115,6 +125,8 @@ def remove(found: Rubbish, store: Store) -> None:
         store.forget(stage, key)
     for each in found.objects:
         store.discard(each.name)
+    for path, _ in found.mirrored:
+        path.unlink(missing_ok=True)
     if found.leftover_bytes:
         store.sweep()
 
@@ -141,11 +153,3 @@ def _place(commit: Commit) -> Place | None:
     if "lesson" not in notes:
         return None
     return notes["course"], notes["lesson"], notes["language"], commit.stage
-
-
-def _is_there(commit: Commit, space: Workspace) -> bool:
-    """Whether one of a commit's finished files still lies where it was put, or is held, as it was made."""
-    return any(
-        lies_at(Path(name), lambda path, sha256=sha256: space.digests.of(path) == sha256) is not None
-        for name, sha256 in commit.delivered.items()
-    )

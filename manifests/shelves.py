@@ -56,10 +56,17 @@ def belongings(folder: Path, name: str) -> tuple[Path, ...]:
 
     Not those of a lesson whose own name begins like that.
     """
-    ours = re.compile(re.escape(name) + r"\.(?:dub\.json|[a-z0-9]{2,4}(?:\.c2pa)?)")
     if not folder.is_dir():
         return ()
-    return tuple(sorted(path for path in folder.iterdir() if path.is_file() and ours.fullmatch(path.name)))
+    return tuple(sorted(path for path in folder.iterdir() if path.is_file() and belongs(path.name, name)))
+
+
+def belongs(file: str, name: str) -> bool:
+    """Whether a file is one of a target's, by its name."""
+    return (
+        re.fullmatch(re.escape(name) + r"\.(?:dub\.json|(?:(?:forced|sdh)\.)?[a-z0-9]{2,4}(?:\.c2pa)?)", file)
+        is not None
+    )
 
 
 def streams(out: Path, lesson: str) -> Path:

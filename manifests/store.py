@@ -58,7 +58,7 @@ class Commit:
     objects: tuple[str, ...] = ()
     """Further objects that the outputs name, such as the takes of a list of takes."""
     delivered: dict[str, str] = field(default_factory=dict[str, str])
-    """Files outside the store (finished videos) to their SHA-256."""
+    """Files outside the store (finished videos) to their SHA-256: paths, or addresses below `address`."""
     people: tuple[str, ...] = ()
     """Whose voices the objects carry: what a revocation deletes."""
     engine: dict[str, str] = field(default_factory=dict[str, str])
@@ -67,6 +67,15 @@ class Commit:
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
     works: tuple[str, ...] = ()
     """The small works that it was made from, such as the takes of single lines: `stage/key` of each."""
+    address: str = ""
+    """The course's folder of finished files, where that is an address."""
+
+    @property
+    def group(self) -> str:
+        """What its finished files are together, for a depot: `lesson-01.es`, `lesson-01.multi`, `report.html`."""
+        if "lesson" not in self.notes:
+            return next(iter(self.delivered), "").rpartition("/")[2]
+        return f"{self.notes.get('lesson', '')}.{self.notes.get('language') or self.stage}"
 
     @property
     def objects_named(self) -> tuple[str, ...]:

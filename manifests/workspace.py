@@ -14,10 +14,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from manifests import settings
 from manifests.claims import Claims
 from manifests.database import reason, without_secrets
+from manifests.depot import Depots
 from manifests.digests import Digests
 from manifests.errors import StoreError
 from manifests.ledger import Ledger
-from manifests.store import Store
+from manifests.shelves import lies_at
+from manifests.store import Commit, Store
 
 
 def locate(manifest: Path, chosen: Path | None = None) -> Path:
@@ -85,6 +87,8 @@ class Workspace:
     digests: Digests
     claims: Claims
     """Who works on which lesson, among all that share the store."""
+    depots: Depots
+    """Where finished files lie that are at an address."""
 
     @classmethod
     def open(cls, root: Path) -> Workspace:
@@ -93,7 +97,28 @@ class Workspace:
         Raises StoreError naming the place and the mend, ManifestError for faulty settings.
         """
         store = open_store(root)
-        return cls(root, store, open_ledger(root), Digests(root / "digests.sqlite"), Claims(store.bucket))
+        ledger, digests = open_ledger(root), Digests(root / "digests.sqlite")
+        return cls(root, store, ledger, digests, Claims(store.bucket), Depots(root, store.bucket))
+
+    @contextmanager
+    def surveyed(self) -> Generator[None]:
+        """To be held by one who asks about a whole library, and makes nothing of it: addresses are listed once."""
+        with self.store.surveyed(), self.depots.surveyed():
+            yield
+
+    def is_there(self, commit: Commit) -> bool:
+        """Whether every finished file of a commit, held or not, is as it was made. Raises StoreError for an address
+        that does not answer."""
+        return all(self._lies(commit, name, sha256) for name, sha256 in commit.delivered.items())
+
+    def is_partly_there(self, commit: Commit) -> bool:
+        """Whether any finished file of a commit is as it was made. Raises as `is_there` does."""
+        return any(self._lies(commit, name, sha256) for name, sha256 in commit.delivered.items())
+
+    def _lies(self, commit: Commit, name: str, sha256: str) -> bool:
+        if commit.address:
+            return self.depots.at(commit.address).has(commit.group, name, sha256)
+        return lies_at(Path(name), lambda path: self.digests.of(path) == sha256) is not None
 
     @contextmanager
     def locked(self, waiting: Callable[[str], None]) -> Generator[None]:

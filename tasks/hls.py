@@ -126,37 +126,39 @@ def _publish(draft: Path, folder: Path, name: str, text: str) -> None:
 @dataclass(frozen=True, slots=True)
 class Params:
     folder: str
-    """Absolute, of the master."""
+    """Of the master: absolute, or the address where it goes."""
     source_language: str
     remux: remux.Params
 
 
 def _params(job: Job) -> Params:
     files = remux.params_of(job)
-    return Params(str(streams(job.out, job.lesson_id)), files.source_language, files)
+    return Params(f"{job.delivers_to}/{streams(job.out, job.lesson_id).name}", files.source_language, files)
 
 
 def stage(languages: tuple[str, ...]) -> Stage:
     """The stage that publishes a lesson in these languages."""
 
     def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-        files = params.remux
+        files, folder = params.remux, bench.here(params.folder)
         for language in languages:
             remux.granted(files, language, inputs[f"{language}:clone/casting.json"])
         made = package(
             inputs["source"],
             load(Media, inputs["split/media.json"]),
             [remux.dub_of(files, language, inputs, of=f"{language}:") for language in languages],
-            Path(params.folder),
+            folder,
             bench.scratch,
             source_language=params.source_language,
             discloses=files.tags,
             cores=bench.cores,
         )
+        pieces = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MASTER)
         return Made(
             {"package.json": dump(made, bench.scratch / "package.json")},
             delivered={Path(path): sha256 for path, sha256 in made.files.items()},
-            notes={"output": made.master, "notes": list(made.notes)},
+            uploads=(*pieces, folder / MASTER),
+            notes={"output": bench.place(folder / MASTER), "notes": list(made.notes)},
         )
 
     return Stage(

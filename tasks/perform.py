@@ -21,7 +21,6 @@ from manifests.errors import (
     StoreError,
 )
 from manifests.model import Job
-from manifests.shelves import lies_at
 from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.media import check_file
@@ -132,10 +131,7 @@ def standing(stage: Stage, key: str, workspace: Workspace) -> Commit | None:
     commit = workspace.store.committed(stage.name, key)
     if commit is None:
         return None
-    for name, sha256 in commit.delivered.items():
-        if lies_at(Path(name), lambda path, sha256=sha256: workspace.digests.of(path) == sha256) is None:
-            return None
-    return commit
+    return commit if workspace.is_there(commit) else None
 
 
 def perform(
@@ -248,6 +244,7 @@ def _run(
         name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
         for name, outcome in products.outcomes.items()
     }
+    depot = workspace.depots.at(job.address) if job.address else None
     started = time.monotonic()
     with store.scratch() as scratch:
         works: set[str] = set()
@@ -260,6 +257,7 @@ def _run(
             redo=redo,
             digests=dict(digests),
             refresh=refresh,
+            depot=depot,
         )
         made = stage.run(stage.params(job), inputs, bench)
         missing = set(stage.makes) - set(made.outputs)
@@ -276,7 +274,7 @@ def _run(
         key=key,
         outputs=outputs,
         objects=made.objects,
-        delivered={str(path): sha256 for path, sha256 in made.delivered.items()},
+        delivered={bench.place(path): sha256 for path, sha256 in made.delivered.items()},
         people=people,
         engine=engine.as_dict() if engine else {},
         seconds=round(time.monotonic() - started, 3),
@@ -289,7 +287,10 @@ def _run(
             **made.notes,
         },
         works=tuple(sorted(works)),
+        address=job.address,
     )
+    if depot is not None and made.uploads:
+        depot.deliver(fresh.group, made.uploads, lambda: workspace.claims.check(claim_of(job)))
     try:
         with _agreed(job, people):
             workspace.claims.check(claim_of(job))

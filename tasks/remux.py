@@ -77,11 +77,16 @@ class Delivery:
     notes: tuple[str, ...] = ()
     """What could not be kept, and what else is not as one might expect."""
 
+    @property
+    def files(self) -> dict[str, str]:
+        """Every file and its SHA-256, the finished one last."""
+        return {**self.subtitles, **self.credentials, self.path: self.sha256}
+
 
 @dataclass(frozen=True, slots=True)
 class Params:
     out: str
-    """Absolute folder of the finished files."""
+    """Absolute folder of the finished files, or the address where they go."""
     lesson: str
     language: str | None
     """None for a file with several languages."""
@@ -282,7 +287,7 @@ def _deliver(
         claim = Claim(params.source_language, spoken, bench.digests["source"], consents, disclosure=said)
         return sign(path, suffix, claim, source, signer())
 
-    out = Path(params.out)
+    out = bench.here(params.out)
     kind, _ = chosen(media, params.container)
     texts = (ending for dub in dubs[:1] for ending, _ in _texts(dub, subtitles))
     beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, *texts, f"{kind.suffix}{SIDECAR}"))
@@ -300,24 +305,26 @@ def _deliver(
         seal=seal if params.credentials else None,
         cores=bench.cores,
     )
-    delivery = _placed(delivery, out)
-    files = {delivery.path: delivery.sha256, **delivery.subtitles, **delivery.credentials}
+    made = placed(delivery, out)
+    files = {Path(path): sha256 for path, sha256 in made.files.items()}
+    delivery = placed(delivery, params.out)
     return Made(
         {"delivery.json": dump(delivery, bench.scratch / "delivery.json")},
-        delivered={Path(path): sha256 for path, sha256 in files.items()},
+        delivered=files,
+        uploads=() if params.language else tuple(files),  # a target's go when they were verified
         notes={"output": delivery.path, "notes": list(delivery.notes)},
     )
 
 
-def _placed(delivery: Delivery, out: Path) -> Delivery:
-    """The delivery by the paths that it has once it is released."""
+def placed(delivery: Delivery, out: Path | str) -> Delivery:
+    """The delivery by the paths, or addresses, that it has in a folder: where it goes, or where it is made."""
 
     def there(files: Mapping[str, str]) -> dict[str, str]:
-        return {str(out / Path(path).name): sha256 for path, sha256 in files.items()}
+        return {f"{out}/{Path(path).name}": sha256 for path, sha256 in files.items()}
 
     return replace(
         delivery,
-        path=str(out / Path(delivery.path).name),
+        path=f"{out}/{Path(delivery.path).name}",
         subtitles=there(delivery.subtitles),
         credentials=there(delivery.credentials),
     )
@@ -328,7 +335,7 @@ def params_of(job: Job) -> Params:
     beside = job.manifest.parent
     named = [job.lesson.captions, *job.lesson.translations.values()]
     return Params(
-        out=str(job.out),
+        out=job.delivers_to,
         lesson=job.lesson_id,
         language=job.language,
         container=job.course.delivery.container,

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from manifests.depot import Depot
 from manifests.model import Job
 from manifests.store import Commit, Store
 
@@ -41,6 +42,8 @@ class Made:
     """Names of further store objects that the outputs mention."""
     delivered: Mapping[Path, str] = field(default_factory=dict[Path, str])
     """Files written outside the store, with their SHA-256."""
+    uploads: tuple[Path, ...] = ()
+    """Finished files as they lie now, in the order in which they are taken to the address, where outputs go to one."""
     people: frozenset[str] = frozenset()
     """Whose cloned voices the outputs carry."""
     notes: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -65,6 +68,16 @@ class Workbench:
     """SHA-256 of the inputs by name, as the key was made from: no file need be read twice."""
     refresh: bool = False
     """Whether what was kept of another version of its engine, such as a take, is made again."""
+    depot: Depot | None = None
+    """Where finished files go that are only made here."""
+
+    def here(self, place: str) -> Path:
+        """Where a finished file, or a folder of them, is made, by where it goes: there, or in the workspace."""
+        return Path(place) if self.depot is None else self.depot.here(place)
+
+    def place(self, path: Path) -> str:
+        """Where a finished file goes, by where it is made."""
+        return str(path) if self.depot is None else self.depot.place(path)
 
     def kept(self, stage: str, key: str, engine: Engine) -> Commit | None:
         """The commit of a small keyed piece of an engine's work, where it is there and need not be made again."""

@@ -32,7 +32,7 @@ from tasks.mix import Mix
 from tasks.publishing import publish
 from tasks.read_back import ReadBack, read_back, read_by, told
 from tasks.releasing import covers, find_delivered, settle
-from tasks.remux import Delivery
+from tasks.remux import Delivery, placed
 from tasks.stage import Made, Stage, Workbench, digest
 from tasks.understanding import reading
 
@@ -40,7 +40,7 @@ from tasks.understanding import reading
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Params(Expected):
     out: str
-    """Absolute folder of the finished files."""
+    """Absolute folder of the finished files, or the address where they go."""
     gates: Gates = field(default_factory=Gates)
     terms: tuple[Term, ...] = ()
     """The glossary's, where its gate is closed."""
@@ -56,6 +56,11 @@ class Params(Expected):
 
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     started = time.monotonic()
+    out = bench.here(params.out)
+    delivery = placed(load(Delivery, inputs["remux/delivery.json"]), out)
+    files = {Path(path): sha256 for path, sha256 in delivery.files.items()}
+    if bench.depot is not None:
+        bench.depot.fetch(f"{params.lesson}.{params.language}", files)
     evidence = Evidence(
         load(Media, inputs["split/media.json"]),
         load(Script, inputs["transcribe/script.json"]),
@@ -64,7 +69,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
         load(Takes, inputs["synthesize/takes.json"]),
         load(Timeline, inputs["place/timeline.json"]),
         load(Mix, inputs["mix/mix.json"]),
-        load(Delivery, inputs["remux/delivery.json"]),
+        delivery,
     )
     record = examine(params, evidence, bench.digests["source"], bench.history, started)
     read = _read(params.reader, params.language, evidence, bench) if params.reader else None
@@ -86,13 +91,13 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
     content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
     waits = bool(below) and not covers(params.approval, content, below)
-    out = Path(params.out)
     folder = shelf(out, REVIEW) if waits else out
     changed: dict[str, object] = {"content": content}
     if waits:
         changed["state"], changed["problems"] = "review", (*record.problems, *below)
-        there = source_name(inputs["source"], folder)
-        changed["source"] = record.source.model_copy(update={"path": there})
+        if bench.depot is None:
+            there = source_name(inputs["source"], folder)
+            changed["source"] = record.source.model_copy(update={"path": there})
     elif below:
         changed["approved"] = _approved(params.approval)
     record = record.model_copy(update=changed)
@@ -100,14 +105,15 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     draft.write_text(record.text(), encoding="utf-8")
     beside = out / f"{params.lesson}.{params.language}.dub.json"
     with explained(out):
-        settle(_files(evidence.delivery), out, f"{params.lesson}.{params.language}", waits=waits)
+        settle(files, out, f"{params.lesson}.{params.language}", waits=waits)
     publish(record.text(), folder / beside.name)
     return Made(
         {"record.json": draft},
         delivered={beside: file_sha256(draft)},
+        uploads=tuple(folder / path.name for path in (*files, beside)),
         notes={
             "state": record.state,
-            "output": str(folder / Path(evidence.delivery.path).name),
+            "output": bench.place(folder / Path(delivery.path).name),
             "problems": [problem.model_dump(exclude_none=True) for problem in record.problems],
         },
     )
@@ -118,12 +124,6 @@ def _read(reader: Hearing, language: str, evidence: Evidence, bench: Workbench) 
     finished = find_delivered(Path(evidence.delivery.path), evidence.delivery.sha256)
     track = dub_track(probe(finished), language)
     return read_back(finished, track, evidence.lines, evidence.timeline, reader, bench)
-
-
-def _files(delivery: Delivery) -> dict[Path, str]:
-    """What was delivered, the finished file last."""
-    files = {**delivery.subtitles, **delivery.credentials, delivery.path: delivery.sha256}
-    return {Path(path): sha256 for path, sha256 in files.items()}
 
 
 def _approved(approval: Approval | None) -> Approved | None:
@@ -139,8 +139,8 @@ def _params(job: Job) -> Params:
         course=job.course.course,
         lesson=job.lesson_id,
         language=job.language or "",
-        out=str(job.out),
-        source=source_name(job.media, job.out),
+        out=job.delivers_to,
+        source=job.media.name if job.address else source_name(job.media, job.out),
         hard_max=job.course.timing.hard_max,
         watermark=told.watermark,
         switched_off=told.switched_off,

@@ -8,10 +8,11 @@ are their owners': they are listed, not touched. What remains is a tombstone of 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manifests.depot import Depots
 from manifests.errors import InputError, StoreError
 from manifests.shelves import held
 from manifests.store import Commit, Ref, Store
@@ -22,14 +23,15 @@ _BATCH = 500
 """Hashes that one entry of the audit log holds at most."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """A finished file outside the store that used the voice."""
 
-    path: Path
+    path: Path | str
+    """Where it lies, or was put: a path, or an address."""
     sha256: str
-    there: bool
-    """Whether a file still lies at that path."""
+    there: bool | None
+    """Whether a file still lies there; None where the address does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Erased:
 
 def outputs_of(store: Store, person: str) -> tuple[Delivered, ...]:
     """Every finished file that carries a person's cloned voice, in order of path; changes nothing."""
-    return _delivered(_carrying(_commits(store), person))
+    return _delivered(_carrying(_commits(store), person), store)
 
 
 def erase(
@@ -71,7 +73,7 @@ def erase(
         raise InputError(f"{person!r} cannot be the id of a person.")
     commits = _commits(store)
     carrying = _carrying(commits, person)
-    delivered = _delivered(carrying)
+    delivered = _delivered(carrying, store)
     elsewhere = {name for commit in commits if person not in commit.people for name in _objects(commit)}
     named = {name for commit in carrying for name in _objects(commit)}
     doomed = sorted(named - elsewhere)
@@ -109,9 +111,28 @@ def _objects(commit: Commit) -> tuple[str, ...]:
     return (*commit.outputs.values(), *commit.objects)
 
 
-def _delivered(commits: Iterable[Commit]) -> tuple[Delivered, ...]:
-    files = {(Path(path), sha256) for commit in commits for path, sha256 in commit.delivered.items()}
-    return tuple(sorted(Delivered(place, sha256, place.is_file()) for path, sha256 in files for place in _places(path)))
+def _delivered(commits: Sequence[Commit], store: Store) -> tuple[Delivered, ...]:
+    files = {(Path(path), sha256) for each in commits if not each.address for path, sha256 in each.delivered.items()}
+    found = {Delivered(place, sha256, place.is_file()) for path, sha256 in files for place in _places(path)}
+    found.update(_away([each for each in commits if each.address], Depots(store.root.parent, store.bucket)))
+    return tuple(sorted(found, key=lambda each: (str(each.path), each.sha256)))
+
+
+def _away(commits: Iterable[Commit], depots: Depots) -> Iterator[Delivered]:
+    """What was delivered to addresses, each of which is listed once; one that does not answer keeps nobody waiting
+    twice."""
+    silent: set[str] = set()
+    with depots.surveyed():
+        for commit in commits:
+            for place, sha256 in commit.delivered.items():
+                lies: str | None = None
+                if commit.address not in silent:
+                    try:
+                        lies = depots.at(commit.address).where(commit.group, place, sha256)
+                    except StoreError:
+                        silent.add(commit.address)
+                there = None if commit.address in silent else lies is not None
+                yield Delivered(lies or place, sha256, there)
 
 
 def _places(path: Path) -> tuple[Path, ...]:

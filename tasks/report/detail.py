@@ -91,8 +91,8 @@ def detail(facts: TargetFacts, anchor: str, beside: Path, store: Store, bounds: 
         sounds = _Sounds(
             _heard(lambda: _source(facts, scratch), problems),
             _heard(lambda: _dub(facts, scratch), problems),
-            source_beside=_address(facts.job.media, beside),
-            dub_beside=_address(facts.output, beside),
+            source_beside=_address(facts.job.media, beside) if facts.away is None or not facts.away.beside else "",
+            dub_beside=address(facts.output, beside) if facts.output and facts.linked else "",
         )
         picture = _picture(facts, record, anchor, sounds)
         views = tuple(
@@ -177,9 +177,10 @@ def _source(facts: TargetFacts, scratch: Path) -> Sound:
 
 
 def _dub(facts: TargetFacts, scratch: Path) -> Sound:
-    if facts.output is None:
+    path = facts.away.fetch(scratch) if facts.away is not None else facts.output
+    if path is None:
         raise StoreError("the finished file is gone: there is no dub to hear.", remedy="The next run makes it again.")
-    return dubbed_sound(facts.output, facts.language, scratch)
+    return dubbed_sound(path, facts.language, scratch)
 
 
 def _address(path: Path | None, folder: Path) -> str:

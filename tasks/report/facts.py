@@ -6,7 +6,7 @@ Records are read one at a time and let go: what is kept of a target is small, ho
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -82,6 +82,17 @@ class VoiceUse:
 
 
 @dataclass(frozen=True, slots=True)
+class Away:
+    """A finished file at an address."""
+
+    address: str
+    fetch: Callable[[Path], Path | None]
+    """Copies it into a folder; None where it is gone."""
+    beside: bool
+    """Whether the page goes to the same address, so that it can link to what lies there."""
+
+
+@dataclass(frozen=True, slots=True)
 class TargetFacts:
     """Where one target stands, and what its record says in short. Times in seconds, levels in LUFS and dBTP."""
 
@@ -94,6 +105,8 @@ class TargetFacts:
     stages: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
     record: Path | None = None
     output: Path | None = None
+    away: Away | None = None
+    """Of a target whose finished file is at an address."""
     subtitles: Path | None = None
     duration_s: float | None = None
     lines: int = 0
@@ -109,6 +122,11 @@ class TargetFacts:
     """The most urgent of the lines that want a human; `wanting` is how many there are, by kind."""
     wanting: Mapping[Kind, int] = field(default_factory=dict[Kind, int])
     notes: tuple[str, ...] = ()
+
+    @property
+    def linked(self) -> bool:
+        """Whether the page, where it lies, can link to the files."""
+        return self.away is None or self.away.beside
 
     @property
     def name(self) -> str:

@@ -178,8 +178,9 @@ def asked(url: str, what: str, wish: dict[str, Any]) -> list[dict[str, Any]]:
     return answer.json()
 
 
-def test_an_address_is_no_folder_for_outputs(course, dub):
-    """Else a folder named `s3:` would be made where the command was typed."""
-    refused = dub("run", course / "course.yaml", "--out", "s3://bucket/path")
+def test_an_address_of_outputs_holds_no_password(course, dub):
+    """It would be written into records; it is refused, and not shown."""
+    refused = dub("run", course / "course.yaml", "--out", "s3://key:geheim@bucket/path")
     assert (refused.code, refused.out) == (2, "")
-    assert refused.err == "dub: outputs go into a folder, and --out is an address. Mount it, and name the folder.\n"
+    assert "holds no password and no key" in refused.err
+    assert "geheim" not in refused.err

@@ -24,9 +24,10 @@ from flows.order import Order
             "dub rerun /c/course.yaml one:es --from translate --lines 3",
         ),
         (
-            {"workspace": Path("/srv/w"), "out": Path("/my out"), "profile": "studio"},
+            {"workspace": Path("/srv/w"), "out": "/my out", "profile": "studio"},
             "dub run /c/course.yaml --profile studio --out '/my out' --workspace /srv/w",
         ),
+        ({"out": "s3://bucket/path"}, "dub run /c/course.yaml --out s3://bucket/path"),
     ],
 )
 def test_what_goes_on_is_what_was_asked(monkeypatch: pytest.MonkeyPatch, asked: dict[str, Any], typed: str) -> None:

@@ -78,6 +78,16 @@ def test_a_worker_does_what_was_planned(errand: Errand) -> None:
     assert [target.name for target in dealt[1][1].selection().targets] == ["c:es", "c:ca"]
 
 
+def test_workers_make_what_goes_to_an_address_each_in_a_workspace_of_its_own(tmp_path: Path) -> None:
+    """Where that is is no difference of what was planned."""
+    manifest = course(tmp_path, "out: memory://bucket/dubs")
+    _, ((_, shard), *_) = work_of(Errand(manifest=manifest, workspace=tmp_path / "one"))
+    elsewhere = shard.model_copy(update={"errand": shard.errand.model_copy(update={"workspace": tmp_path / "other"})})
+    here, there = shard.selection().lessons[0].job, elsewhere.selection().lessons[0].job
+    assert here.out != there.out
+    assert here.delivers_to == there.delivers_to == "memory://bucket/dubs/leaves"
+
+
 def test_a_worker_with_other_code_is_refused(errand: Errand, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both versions are named, and what to do."""
     _, dealt = work_of(errand)

@@ -191,10 +191,39 @@ def test_one_caption_file_is_not_for_many_lessons(tmp_path: Path) -> None:
     ]
 
 
-def test_an_address_is_no_folder_for_outputs(tmp_path: Path) -> None:
-    """Else a folder named `s3:` would be made beside the manifest; secrets in the address are not shown."""
+def test_outputs_may_go_to_an_address(tmp_path: Path) -> None:
+    """They are made in the workspace then, and every machine calls the place by the address."""
+    _media(tmp_path, "one.mp4")
+    path = _manifest(tmp_path, "media: one.mp4", top="out: s3://bucket/path/\n")
+    (job,) = jobs(path, load(path), workspace=tmp_path / "here")
+    assert (job.address, job.delivers_to) == ("s3://bucket/path/biology", "s3://bucket/path/biology")
+    assert job.out.is_relative_to(tmp_path / "here/outputs")
+    assert job.out.name == "biology"
+    (elsewhere,) = jobs(path, load(path), "memory://there", tmp_path / "here")
+    assert elsewhere.address == "memory://there/biology"
+    assert elsewhere.out != job.out
+    (home,) = jobs(path, load(path), tmp_path / "out")
+    assert (home.address, home.delivers_to) == ("", str(tmp_path / "out/biology"))
+
+
+@pytest.mark.parametrize(
+    ("out", "fault"),
+    [
+        ("s3:///", "`s3://` names no place; write it as s3://bucket/prefix."),
+        ("s4://bucket/path", "`s4` is no protocol that fsspec knows; write the address as s3://bucket/prefix."),
+    ],
+)
+def test_an_address_that_cannot_be_one_is_a_fault_of_the_manifest(tmp_path: Path, out: str, fault: str) -> None:
+    """Else a folder named `s3:` would be made beside it, or the night would end at the first delivery."""
+    _media(tmp_path, "one.mp4")
+    assert _faults(_manifest(tmp_path, "media: one.mp4", top=f"out: {out}\n")) == [f"3: {fault}"]
+
+
+def test_an_address_of_outputs_holds_no_password(tmp_path: Path) -> None:
+    """It is written into records, and is not shown where it holds one."""
     _media(tmp_path, "one.mp4")
     path = _manifest(tmp_path, "media: one.mp4", top="out: s3://key:secret@bucket/path\n")
     assert _faults(path) == [
-        "3: outputs go into a folder, and `s3://bucket/path` is an address; mount it, name the folder."
+        "3: the address of outputs is written into records, so it holds no password and no key; give them in the AWS_*"
+        " variables, or in fsspec's own settings."
     ]

@@ -259,6 +259,18 @@ def test_who_spoke_in_a_finished_file_is_not_forgotten(tmp_path: Path, space: Wo
     assert names(space.store) == ({"remux/old"}, set())
 
 
+def test_finished_files_that_never_left_for_their_address_go(space: Workspace) -> None:
+    """They are made again where they are wanted; beside a run they may be what it makes."""
+    video = space.root / "outputs/0f/water/lesson.es.mp4"
+    video.parent.mkdir(parents=True)
+    video.write_bytes(b"picture and sound")
+    assert rubbish(space, time.time()).mirrored == ()
+    found = rubbish(space, None)
+    assert (found.mirrored, found.size) == (((video, 17),), 17)
+    remove(found, space.store)
+    assert not video.exists()
+
+
 def test_workers_of_a_shared_store_are_known_by_the_ledger(space: Workspace) -> None:
     """By a stage that is under way, however long, or by one that began lately."""
     assert space.ledger.at_work_since(time.time() - 3600) is None

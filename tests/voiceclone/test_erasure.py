@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manifests.depot import Depots
 from manifests.errors import InputError, StoreError
-from manifests.store import Commit, Ref, Store
+from manifests.store import Commit, Ref, Store, file_sha256
 from voiceclone.consent import Record
 from voiceclone.erasure import Delivered, erase, outputs_of
 from voiceclone.registry import Registry
@@ -61,6 +63,35 @@ def test_finished_files_are_listed_and_not_touched(
     assert erase("amara", store=store, registry=registry, consents=["amara-2026"]).delivered == expected
     assert here.read_bytes() == b"video"
     assert outputs_of(store, "amara") == ()
+
+
+def test_finished_files_at_an_address_are_listed_where_they_lie(
+    store: Store, registry: Registry, amara: Record
+) -> None:
+    """Held ones on the review shelf; of one that is gone its place; where nobody answers that is said, and all else is
+    erased as ever."""
+    address = f"memory://{uuid4().hex}/water"
+    depot = Depots(store.root.parent, store.bucket).at(address)
+    (depot.mirror.parent / "review/water").mkdir(parents=True)
+    video = depot.mirror.parent / "review/water/lesson.es.mp4"
+    video.write_text("her voice")
+    sha256 = file_sha256(video)
+    depot.deliver("lesson.es", [video])
+    silent = "sftp://127.0.0.1:9/water"
+    for key, place, files in (
+        ("ab12", address, {f"{address}/lesson.es.mp4": sha256, f"{address}/lesson.es.srt": "1" * 64}),
+        ("cd34", silent, {f"{silent}/lesson.es.mp4": "2" * 64}),
+    ):
+        notes = {"lesson": "lesson", "language": "es"}
+        store.commit(Commit("remux", key, {}, delivered=files, people=("amara",), notes=notes, address=place))
+    listed = [
+        Delivered(f"{address}/lesson.es.srt", "1" * 64, there=False),
+        Delivered(f"{address.removesuffix('water')}review/water/lesson.es.mp4", sha256, there=True),
+        Delivered(f"{silent}/lesson.es.mp4", "2" * 64, there=None),
+    ]
+    assert list(outputs_of(store, "amara")) == sorted(listed, key=lambda each: str(each.path))
+    erased = erase("amara", store=store, registry=registry, consents=["amara-2026"])
+    assert erased.commits == ("remux/ab12", "remux/cd34")
 
 
 def test_a_tombstone_of_hashes_stays(store: Store, registry: Registry, amara: Record, tmp_path: Path) -> None:

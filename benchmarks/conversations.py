@@ -155,11 +155,15 @@ def _mixed(
     return Recording(name, kind, _heard(sound, condition, draw), tuple(truth))
 
 
-def loud(sound: Sound, below_db: float = 35.0, pause_s: float = 0.3) -> list[tuple[int, int]]:
-    """Where a clean clip is at most so far below its loud parts, shorter pauses filled, in samples."""
+def loud(sound: Sound, below_db: float = 35.0, above_db: float = 6.0, pause_s: float = 0.3) -> list[tuple[int, int]]:
+    """Where a clean clip is at most so far below its loud parts, and so far above its own noise, in samples.
+
+    Shorter pauses are filled.
+    """
     frames = sound[: len(sound) // FRAME * FRAME].reshape(-1, FRAME)
     level = 10 * np.log10(np.mean(frames**2, axis=1) + 1e-12)
-    active = np.concatenate([[0], (level > np.percentile(level, 95) - below_db).astype(np.int8), [0]])
+    quiet, high = np.percentile(level, (5, 95))
+    active = np.concatenate([[0], (level > max(high - below_db, quiet + above_db)).astype(np.int8), [0]])
     edges = np.flatnonzero(np.diff(active)).reshape(-1, 2) * FRAME
     out: list[tuple[int, int]] = []
     for start, end in edges.tolist():

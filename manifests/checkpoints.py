@@ -37,6 +37,9 @@ SEGMENTATION = Checkpoint("whisperx", "assets/pytorch_model.bin")
 VOICE_ENCODER = Checkpoint("resemblyzer", "pretrained.pt")
 """GE2E speaker embedding (Apache-2.0)."""
 
+SPEECH_DETECTOR = Checkpoint("faster_whisper", "assets/silero_vad_v6.onnx")
+"""silero-vad (MIT)."""
+
 
 @lru_cache
 def weights_sha256(*checkpoints: Checkpoint) -> str:

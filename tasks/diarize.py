@@ -230,7 +230,7 @@ def engine(job: Job) -> Engine:
 
 STAGE = Stage(
     name="diarize",
-    version=2,
+    version=3,
     scope="lesson",
     needs=("split/speech.wav", "split/pieces.json"),
     makes=("turns.json",),

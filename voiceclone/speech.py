@@ -14,10 +14,13 @@ _FRAME = RATE // 50
 _MOST_GAIN = 300.0
 
 
-def speaking(sound: Mono) -> NDArray[np.int64]:
+def speaking(
+    sound: Mono, *, onset: float = 0.5, offset: float = 0.35, pause_s: float = 0.2, padding_s: float = 0.03
+) -> NDArray[np.int64]:
     """Start and end, in samples, of each run of speech in a mono 16 kHz sound: (runs, 2), in order.
 
-    Pauses of 0.2 s part runs. Raises EngineUnavailable where silero-vad is missing.
+    A run begins where speech is as probable as `onset` and ends where it is less than `offset` for `pause_s` seconds;
+    it is then made longer by `padding_s` at both ends. Raises EngineUnavailable where silero-vad is missing.
     """
     try:
         from faster_whisper.vad import get_speech_timestamps
@@ -32,8 +35,10 @@ def speaking(sound: Mono) -> NDArray[np.int64]:
     gain = min(_MOST_GAIN, _LEVEL / loud) if loud > 0 else 1.0
     runs = get_speech_timestamps(
         np.clip(sound * np.float32(gain), -1, 1),
-        min_silence_duration_ms=200,
-        speech_pad_ms=30,
+        threshold=onset,
+        neg_threshold=offset,
+        min_silence_duration_ms=round(1000 * pause_s),
+        speech_pad_ms=round(1000 * padding_s),
         min_speech_duration_ms=100,
     )
     return np.array([(run["start"], min(run["end"], len(sound))) for run in runs], np.int64).reshape(-1, 2)

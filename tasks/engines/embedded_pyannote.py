@@ -1,9 +1,9 @@
 """Who speaks when, with nothing to download: pyannote.audio's own pipeline on checkpoints inside installed packages.
 
-Segmentation (who speaks within five seconds) comes from the checkpoint that `whisperx` carries, the voice embedding
-(GE2E, `voiceclone.ge2e`) from the one that `resemblyzer` carries; pyannote.audio's
-`SpeakerDiarization` runs them and clusters. Import this module only after `manifests.quiet.settle()`: pyannote.audio
-reads the environment while it loads.
+Segmentation (who speaks within five seconds) comes from the checkpoint that `whisperx` carries, its pauses from
+silero-vad's inside `faster-whisper` (`silences`), the voice embedding (GE2E, `voiceclone.ge2e`) from the one that
+`resemblyzer` carries; pyannote.audio's `SpeakerDiarization` runs them and clusters. Import this module only after
+`manifests.quiet.settle()`: pyannote.audio reads the environment while it loads.
 """
 
 # torch, torchaudio and pyannote are typed only in part
@@ -36,6 +36,7 @@ from manifests.checkpoints import SEGMENTATION
 from manifests.spans import ANALYSIS_RATE
 from tasks.engines.protocols import Floats, Heard
 from tasks.engines.pyannote_listening import listen
+from tasks.engines.silences import silenced
 from voiceclone.ge2e import DIMENSION, LEVEL, Network
 
 
@@ -92,9 +93,19 @@ class VoiceEncoder(Model):
 
 
 class Diarizer(SpeakerDiarization):
-    """pyannote.audio's pipeline, which embeds only windows in which a local speaker is heard alone for a while."""
+    """pyannote.audio's pipeline, which embeds only windows in which a local speaker is heard alone for a while.
+
+    Nobody speaks in pauses that the segmentation passed over.
+    """
 
     least_s = 0.4
+
+    def get_segmentations(self, file: Any, hook: Callable[..., None] | None = None) -> SlidingWindowFeature:
+        """(windows, frames, local speakers); the hook is told what the network itself said."""
+        scores: SlidingWindowFeature = super().get_segmentations(file, hook)
+        if hook is not None:
+            hook("segmentation", scores)
+        return silenced(scores, file["waveform"][0].numpy(), self.segmentation.threshold)
 
     def get_embeddings(
         self,

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.metadata import version
 
-from manifests.checkpoints import SEGMENTATION, VOICE_ENCODER, weights_sha256
+from manifests.checkpoints import SEGMENTATION, SPEECH_DETECTOR, VOICE_ENCODER, weights_sha256
 from manifests.errors import InputError
 from tasks.engines.protocols import Floats, Heard, Listening
 from tasks.stage import Engine
+
+CHECKPOINTS = (SEGMENTATION, VOICE_ENCODER, SPEECH_DETECTOR)
 
 
 class EmbeddedPyannote:
@@ -26,10 +28,12 @@ class EmbeddedPyannote:
             raise InputError(
                 "the engine pyannote has one model and no options.", remedy="Write `engines: {diarize: pyannote}`."
             )
-        weights_sha256(SEGMENTATION, VOICE_ENCODER)
+        weights_sha256(*CHECKPOINTS)
 
     def identity(self, wanted: Listening) -> Engine:
-        return Engine(self.name, version("pyannote.audio"), weights_sha256(SEGMENTATION, VOICE_ENCODER))
+        return Engine(
+            self.name, version("pyannote.audio"), weights_sha256(SEGMENTATION, VOICE_ENCODER, SPEECH_DETECTOR)
+        )
 
     def hear(
         self,

@@ -13,6 +13,7 @@ import soxr
 from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from pyannote.core import SlidingWindow, SlidingWindowFeature
 
 from manifests.errors import MediaError
 from manifests.model import Speakers
@@ -144,6 +145,54 @@ def test_a_lesson_in_stretches_keeps_its_labels(
 def test_no_speech_is_no_turns(tmp_path: Path, wave: NDArray[np.float64]) -> None:
     """Where nobody speaks nobody is found, and nothing breaks."""
     assert diarize(*written(tmp_path / "speech.wav", wave), Listening("pyannote")) == Diarization((), (), ())
+
+
+@pytest.fixture(scope="module")
+def told_in_noise(tmp_path_factory: pytest.TempPathFactory) -> tuple[NDArray[np.float32], tuple[Span, Span]]:
+    """Two sentences of a woman in a fan's noise, 15 dB below her, and where they are: 1.2 s of pause between them."""
+    folder = tmp_path_factory.mktemp("noise")
+    first, second = (said(folder, "slt", line) for line in LINES[:2])
+    wave = np.concatenate([np.zeros(RATE), first, np.zeros(RATE * 6 // 5), second, np.zeros(RATE)])
+    shape = np.fft.rfft(np.random.default_rng(2).normal(size=len(wave)))
+    noise = np.fft.irfft(shape / np.sqrt(np.arange(1, len(shape) + 1)), len(wave))
+    wave = wave + noise * 0.05 * 10 ** (-15 / 20) / np.sqrt(np.mean(noise**2))
+    end = 1 + len(first) / RATE
+    return wave.astype(np.float32), (
+        Span.of_seconds(1, end),
+        Span.of_seconds(end + 1.2, end + 1.2 + len(second) / RATE),
+    )
+
+
+def test_a_pause_in_noise_is_nobodys(
+    tmp_path: Path, told_in_noise: tuple[NDArray[np.float32], tuple[Span, Span]]
+) -> None:
+    """Of a pause of 1.2 s in noise at least half is nobody's turn, and no speech is lost for it."""
+    wave, sentences = told_in_noise
+    turns = [turn.span for turn in diarize(*written(tmp_path / "speech.wav", wave), Listening("pyannote")).turns]
+    pause = Span(sentences[0].end, sentences[1].start)
+    assert sum(turn.overlap(pause) for turn in turns) < pause.length / 2
+    for sentence in sentences:
+        assert sum(turn.overlap(sentence) for turn in turns) > 0.9 * sentence.length
+
+
+def test_a_faint_sentence_stays_a_turn(
+    tmp_path: Path, told_in_noise: tuple[NDArray[np.float32], tuple[Span, Span]]
+) -> None:
+    """What is said 14 dB softer than the rest, hardly above the noise, is still somebody's."""
+    wave, (_, soft) = told_in_noise
+    wave = wave.copy()
+    wave[soft.start // 3 : soft.end // 3] *= 0.2
+    turns = [turn.span for turn in diarize(*written(tmp_path / "speech.wav", wave), Listening("pyannote")).turns]
+    assert sum(turn.overlap(soft) for turn in turns) > 0.9 * soft.length
+
+
+def test_a_voice_that_the_detector_does_not_know_is_kept() -> None:
+    """Where nothing is heard of what the segmentation is sure of, its scores stay as they are."""
+    from tasks.engines.silences import silenced
+
+    scores = SlidingWindowFeature(np.full((1, 293, 3), 0.9), SlidingWindow(duration=5.0, step=1.0))
+    hum = (0.05 * np.sin(2 * np.pi * 110 * np.arange(RATE * 5) / RATE)).astype(np.float32)
+    assert (silenced(scores, hum, 0.5).data == 0.9).all()
 
 
 def test_a_very_short_clip_is_heard(tmp_path: Path) -> None:

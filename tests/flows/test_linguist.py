@@ -105,6 +105,27 @@ def test_nothing_of_a_faulty_file_is_kept(course: Path, dub) -> None:
     assert (kept.read_bytes() if kept.exists() else b"") == before
 
 
+def test_a_check_names_what_is_broken_in_files_that_people_merged_by_hand(dub, tmp_path: Path) -> None:
+    """Captions, translations and human lines, each by file and line; exit code 2, and nothing is started."""
+    subprocess.run(["flite", "-t", "Water.", "-o", str(tmp_path / "l.wav")], check=True, timeout=60)
+    (tmp_path / "l.srt").write_text("1\n00:00:02,000 --> 00:00:01,000\nWater.\n", encoding="utf-8")
+    manifest = tmp_path / "c.yaml"
+    manifest.write_text(
+        "course: c\ntargets: [es]\nlessons: [{media: l.wav, captions: l.srt, translations: {es: l.es.srt}}]\n"
+    )
+    lines = tmp_path / "c.lines/l.es.lines.jsonl"
+    lines.parent.mkdir()
+    lines.write_text('{"start": 0}\n<<<<<<< mine\n', encoding="utf-8")
+    found = dub("check", manifest)
+    assert found.code == 2
+    told = found.out.splitlines()
+    assert [line.partition(": ")[0] for line in told] == [f"{manifest}:3", f"{tmp_path / 'l.srt'}:2", f"{lines}:2"]
+    assert "l.es.srt cannot be read" in told[0]
+    assert "is not a time that can be" in told[1]
+    assert "a merge was left half done; keep one of the two sides." in told[2]
+    assert not (tmp_path / ".dub").exists()
+
+
 def test_a_lesson_without_a_script_says_what_to_type(dub, tmp_path: Path) -> None:
     """And a target needs its language."""
     (tmp_path / "l.wav").write_bytes(b"x")

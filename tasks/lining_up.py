@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from manifests.script import Utterance
+from tasks.captions import ends_sentence
 from tasks.told import Told, key
 
 Floats = NDArray[np.float64]
@@ -25,7 +26,8 @@ _TIME = 0.3  # what a character costs that lies `_FAR_S` or more from its uttera
 _FAR_S = 4.0
 _SLACK_S = 0.3
 _WORD = 1.2  # what a telling word in its utterance is worth
-_CUT = 2.5  # what a cut between two words costs that end no clause
+_CUT = 2.5  # what a cut between two words costs that end no clause; at the end of one it costs a part of it
+_WHOLE = 0.8  # the same of a cut at the end of a clause, where the utterance ends a sentence
 _SKIP = 0.12  # what a character costs that belongs to no utterance
 _TORN = 6.0  # what it costs that the first part of a clause belongs to none, and its rest to one
 _BAND = 60  # words on either side of where an utterance should end that are looked at
@@ -76,7 +78,8 @@ def divided(
         each -= (
             gain[np.clip(qs - low, 0, None)][np.newaxis, :] - gain[np.clip(ps - low, 0, len(gain) - 1)][:, np.newaxis]
         )
-        each += _CUT * cuts[qs][np.newaxis, :]
+        price = np.where(cuts > 0, np.maximum(cuts, _WHOLE), 0) if ends_sentence(utterance.text) else cuts
+        each += _CUT * price[qs][np.newaxis, :]
         each = np.where(long > 0, each, np.where(long == 0, 1 + min(2.5, expected / 12), np.inf))
         total = costs[:, np.newaxis] + each
         chosen.append(ps[total.argmin(axis=0)])

@@ -132,17 +132,18 @@ def _moved(telling: Telling, scale: float, shift: float) -> Telling:
 
 
 def _by_captions(telling: Telling, script: Script, captioned: Sequence[Cue]) -> Telling | None:
-    """Times from where the captions were heard, where the translation is cut as they are."""
+    """Times from where the captions were heard, where the translation is cut as they are, or as several of them."""
     heard = _heard(script, captioned)
-    known = [(cue.start, span) for cue, span in heard if cue.start is not None]
+    known = [(cue.start, cue.end, span) for cue, span in heard if cue.start is not None and cue.end is not None]
     pairs: dict[int, tuple[float, float]] = {}
     if known:
-        starts = np.array([start for start, _ in known])
+        starts, ends = np.array([each[:2] for each in known]).T
         for number, cue in enumerate(telling.cues):
-            if cue.start is not None:
-                nearest = int(np.abs(starts - cue.start).argmin())
-                if abs(starts[nearest] - cue.start) < _SAME_TIME_S:
-                    pairs[number] = known[nearest][1]
+            if cue.start is not None and cue.end is not None:
+                first, last = int(np.abs(starts - cue.start).argmin()), int(np.abs(ends - cue.end).argmin())
+                apart = max(abs(starts[first] - cue.start), abs(ends[last] - cue.end))
+                if apart < _SAME_TIME_S and first <= last:
+                    pairs[number] = known[first][2][0], known[last][2][1]
     if len(pairs) < 0.5 * len(telling.cues):
         if len(heard) != len(telling.cues) or any(cue.start is not None for cue in telling.cues):
             return None

@@ -129,6 +129,21 @@ def test_cues_at_the_captions_times_go_where_those_were_heard() -> None:
     assert lines(cues(WROTE, late), captions, rough=None) == list(WROTE)
 
 
+def test_captions_cut_much_finer_than_the_translation_tell_where_whole_cues_belong() -> None:
+    """As those that roll: three words each. A cue lasts as long as all the captions that it is beside."""
+    fine: list[tuple[str, float, float]] = []
+    for start, end, text in SAID:
+        words = text.split()
+        for at in range(0, len(words), 3):
+            step = (end - start) / len(words)
+            fine.append((" ".join(words[at : at + 3]), start + at * step, start + min(at + 3, len(words)) * step))
+    late = [(start + 60, end + 60) for _, start, end in fine]
+    captions = cues([text for text, _, _ in fine], late)
+    texts = [f"{one} {other}" for one, other in zip(WROTE[::2], WROTE[1::2], strict=True)]
+    times = [(one[0] + 60, other[1] + 60) for one, other in zip(TIMES[::2], TIMES[1::2], strict=True)]
+    assert lines(cues(texts, times), captions, rough=None) == list(WROTE)
+
+
 def test_utterances_without_a_translation_have_none() -> None:
     """No neighbour gives them its words."""
     kept = [at for at in range(len(WROTE)) if at not in (2, 5)]

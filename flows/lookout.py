@@ -102,10 +102,9 @@ class Lookout:
             if not commit.address
         ]
         away = [
-            self._space.depots.at(commit.address).mark(commit.group, name, sha256)
+            self._space.depots.at(commit.address).marks_of(commit.group, commit.delivered)
             for commit in commits
-            for name, sha256 in commit.delivered.items()
-            if commit.address
+            if commit.address and commit.delivered
         ]
         files = at_rest([*inputs, *(path for path in finished if path is not None)])
         if files is None or None in away:
@@ -121,7 +120,10 @@ class Lookout:
             for target, walk in zip(item.targets, made, strict=True)
         ]
         length = media_seconds(lesson.products)
-        there = (*(f"{commit.stage}/{commit.key}" for commit in commits), *(each for each in away if each))
+        there = (
+            *(f"{commit.stage}/{commit.key}" for commit in commits),
+            *frozenset[str]().union(*(each or () for each in away)),
+        )
         objects = tuple({mark(name) for commit in commits for name in commit.objects_named})
         told = {"length": length, "targets": targets}
         self._fresh[_at(item)] = Sighting(self._facts_of(item), files, there, objects, told)

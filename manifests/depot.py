@@ -70,28 +70,31 @@ class Depot:
         """Where in the mirror what belongs to an address is made."""
         return self.mirror.parent / self._below(place)
 
-    def has(self, group: str, place: str, sha256: str) -> bool:
-        """Whether a finished file is as it was made: in its place, or held there, or still in the mirror."""
-        waits = lies_at(self.here(place), lambda path: file_sha256(path) == sha256) is not None
-        return waits or self._lies(group, self._below(place), sha256) is not None
+    def missing(self, group: str, files: Mapping[str, str]) -> frozenset[str]:
+        """Which of a group's finished files, by the addresses of their places, are not as they were made: neither in
+        their place, nor held there, nor still in the mirror."""
+        waits = {place for place, sha256 in files.items() if _in_mirror(self.here(place), sha256)}
+        away = {place: sha256 for place, sha256 in files.items() if place not in waits}
+        return frozenset(away).difference(self._found(group, away)) if away else frozenset()
 
     def where(self, group: str, place: str, sha256: str) -> str | None:
         """The address where a finished file lies as it was made, in its place or held; None where nowhere."""
-        name = self._lies(group, self._below(place), sha256)
-        return None if name is None else f"{self._base}/{name}"
+        found = self._found(group, {place: sha256})
+        return f"{self._base}/{found[place][0]}" if found else None
 
-    def mark(self, group: str, place: str, sha256: str) -> str | None:
-        """What names a finished file that lies there as it was made, and changes with it; None where it does not."""
-        name = self._lies(group, self._below(place), sha256)
-        return None if name is None else self._mark(name, *self._lying(group)[name])
+    def marks_of(self, group: str, files: Mapping[str, str]) -> frozenset[str] | None:
+        """What names each of a group's finished files as it lies there, and changes with it; None where one is not as
+        it was made."""
+        found = self._found(group, files)
+        return frozenset(self._mark(*each) for each in found.values()) if len(found) == len(files) else None
 
     def lies(self, group: str, path: Path) -> bool:
         """Whether there is a file at the address of one of a group's paths in the mirror, whatever it holds."""
         return self._name(path) in self._lying(group)
 
     def marks(self) -> Generator[str]:
-        """The mark of every file that lies there, as `mark` has it."""
-        yield from (self._mark(name, *facts) for name, facts in self._lying("").items())
+        """The mark of every file that lies there, as `marks_of` has it."""
+        yield from (self._mark(name, facts) for name, facts in self._lying("").items())
 
     def read(self, path: Path) -> bytes | None:
         """What a small file, such as a record, holds at the address; None where it is not there."""
@@ -107,11 +110,9 @@ class Depot:
 
         `files` are their places there and their SHA-256. One that lies nowhere is left out.
         """
-        for path, sha256 in files.items():
-            if lies_at(path, lambda each, sha256=sha256: file_sha256(each) == sha256) is None:
-                name = self._lies(group, self._name(path), sha256)
-                if name is not None:
-                    _download(self._remote, name, self.mirror.parent / name, sha256)
+        wanted = {self.place(path): sha256 for path, sha256 in files.items() if not _in_mirror(path, sha256)}
+        for place, (name, _) in self._found(group, wanted).items() if wanted else ():
+            _download(self._remote, name, self.mirror.parent / name, wanted[place])
 
     def deliver(self, group: str, paths: Sequence[Path], holding: Callable[[], None] = lambda: None) -> None:
         """Take a group's files from the mirror to the address, in this order, and what they replace out of the way.
@@ -214,14 +215,18 @@ class Depot:
                 found.append((name, file))
         return found
 
-    def _lies(self, group: str, name: str, sha256: str) -> str | None:
-        """Under which name a file lies as it was made: its own, or on the review shelf."""
+    def _found(self, group: str, files: Mapping[str, str]) -> dict[str, tuple[str, tuple[int, str]]]:
+        """Under which names files lie as they were made, their own or on the review shelf, with size and tag; by the
+        addresses of their places. Those that do not are left out."""
         known = self._known(group)
-        likely = [each for each in (f"{REVIEW}/{name}", name) if each in known and known[each].sha256 == sha256]
-        if not likely:
-            return None
-        lying = self._lying(group)
-        return next((each for each in likely if _is(lying.get(each), known[each], sha256)), None)
+        lying = self._lying(group) if known else {}
+        names = {place: (f"{REVIEW}/{self._below(place)}", self._below(place)) for place in files}
+        return {
+            place: (name, lying[name])
+            for place, sha256 in files.items()
+            for name in reversed(names[place])
+            if _is(lying.get(name), known.get(name), sha256)
+        }
 
     def _lying(self, prefix: str) -> Lying:
         """What lies in the course's folder and on its review shelf, of names that begin so."""
@@ -257,8 +262,8 @@ class Depot:
     def _below(self, place: str) -> str:
         return place.removeprefix(f"{self._base}/")
 
-    def _mark(self, name: str, size: int, tag: str) -> str:
-        return _digest(f"{self._base}/{name} {size} {tag}")
+    def _mark(self, name: str, facts: tuple[int, str]) -> str:
+        return _digest(f"{self._base}/{name} {facts[0]} {facts[1]}")
 
 
 class Depots:
@@ -316,6 +321,11 @@ def _download(remote: Remote, name: str, to: Path, sha256: str = "") -> bool:
         return True
     finally:
         draft.unlink(missing_ok=True)
+
+
+def _in_mirror(path: Path, sha256: str) -> bool:
+    """Whether a finished file still waits in the mirror, in its place or held."""
+    return lies_at(path, lambda each: file_sha256(each) == sha256) is not None
 
 
 def _read_all(remote: Remote, names: Sequence[str]) -> Generator[tuple[str, bytes]]:

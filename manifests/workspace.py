@@ -109,16 +109,20 @@ class Workspace:
     def is_there(self, commit: Commit) -> bool:
         """Whether every finished file of a commit, held or not, is as it was made. Raises StoreError for an address
         that does not answer."""
-        return all(self._lies(commit, name, sha256) for name, sha256 in commit.delivered.items())
+        return not self._missing(commit)
 
     def is_partly_there(self, commit: Commit) -> bool:
         """Whether any finished file of a commit is as it was made. Raises as `is_there` does."""
-        return any(self._lies(commit, name, sha256) for name, sha256 in commit.delivered.items())
+        return len(self._missing(commit)) < len(commit.delivered)
 
-    def _lies(self, commit: Commit, name: str, sha256: str) -> bool:
+    def _missing(self, commit: Commit) -> frozenset[str]:
         if commit.address:
-            return self.depots.at(commit.address).has(commit.group, name, sha256)
-        return lies_at(Path(name), lambda path: self.digests.of(path) == sha256) is not None
+            return self.depots.at(commit.address).missing(commit.group, commit.delivered)
+
+        def lies(name: str, sha256: str) -> bool:
+            return lies_at(Path(name), lambda path: self.digests.of(path) == sha256) is not None
+
+        return frozenset(name for name, sha256 in commit.delivered.items() if not lies(name, sha256))
 
     @contextmanager
     def locked(self, waiting: Callable[[str], None]) -> Generator[None]:

@@ -15,7 +15,8 @@ def withdraw(job: Job, space: Workspace) -> tuple[str, ...]:
 
     Returns where the files are now.
 
-    Only where the record beside them says that a person's own voice speaks.
+    Only where the record beside them says that a person's own voice speaks; so that goes last, and whoever was
+    interrupted does the rest the next time.
     """
     stem = f"{job.lesson_id}.{job.language}"
     record = job.out / f"{stem}.dub.json"
@@ -23,9 +24,10 @@ def withdraw(job: Job, space: Workspace) -> tuple[str, ...]:
     read = _read if depot is None else depot.read
     if not any(_in_somebodys_voice(read(each)) for each in (record, held(record))):
         return ()
+    joint = put_away_joint(job, space)
     if depot is not None:
-        return depot.put_away(stem, from_review=True) + put_away_joint(job, space)
-    return (*map(str, put_away(job.out, stem, from_review=True)), *put_away_joint(job, space))
+        return joint + depot.put_away(stem, from_review=True)
+    return (*joint, *map(str, put_away(job.out, stem, from_review=True)))
 
 
 def put_away_joint(job: Job, space: Workspace) -> tuple[str, ...]:

@@ -150,10 +150,13 @@ class Depot:
         return f"{self._base}/{name}"
 
     def put_away(self, group: str, *, from_review: bool = False) -> tuple[str, ...]:
-        """Move a group's files to the withdrawn shelf, those that are held too if asked; returns where they are now."""
+        """Move a group's files to the withdrawn shelf, those that are held too if asked; returns where they are now.
+
+        The record goes last: it says what the others are.
+        """
         known = self._known(group)
         away: list[str] = []
-        for name, file in self._of(group, self._lying(group)):
+        for name, file in sorted(self._of(group, self._lying(group)), key=lambda each: each[0].endswith(_RECORD)):
             if from_review or not name.startswith(f"{REVIEW}/{self._course}/"):
                 to = f"{WITHDRAWN}/{self._course}/{file}"
                 self._remote.move(name, to)

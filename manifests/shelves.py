@@ -85,9 +85,13 @@ def put_away_streams(out: Path, lesson: str) -> None:
 
 
 def put_away(out: Path, name: str, *, from_review: bool = False) -> tuple[Path, ...]:
-    """Move a target's files to the withdrawn shelf, those that are held too if asked; returns where they are now."""
+    """Move a target's files to the withdrawn shelf, those that are held too if asked; returns where they are now.
+
+    The record goes last: it says what the others are.
+    """
     folders = (out, shelf(out, REVIEW)) if from_review else (out,)
     files = [path for folder in folders for path in belongings(folder, name)]
+    files.sort(key=lambda path: path.name.endswith(".dub.json"))
     away = shelf(out, WITHDRAWN)
     if files:
         away.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 
 from flows.withdrawal import withdraw
+from manifests.errors import StoreError
 from manifests.lessons import jobs
 from manifests.load import load
 from manifests.model import Job
@@ -59,3 +60,28 @@ def test_only_outputs_in_a_persons_own_voice_are_moved_with_what_carries_all_lan
         f"withdrawn/{name}" for name in ours
     }
     assert withdraw(job, space) == ()
+
+
+def test_a_withdrawal_that_was_interrupted_is_finished_by_the_next_run(
+    job: Job, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whatever file the network went: the record, which tells whose voice it is, is moved last."""
+    space = Workspace.open(job.workspace or job.manifest.parent / ".dub")
+    for name in ("lesson.es", "lesson.multi"):
+        delivered(job, space, name, "clone")
+    move, moves = Remote.move, list[str]()
+
+    def broken(self: Remote, name: str, to: str) -> None:
+        moves.append(name)
+        if len(moves) % 2 == 0:
+            raise StoreError("the network is gone.")
+        move(self, name, to)
+
+    monkeypatch.setattr(Remote, "move", broken)
+    for _ in range(3):
+        with pytest.raises(StoreError):
+            withdraw(job, space)
+    monkeypatch.undo()
+    withdraw(job, space)
+    assert {name.partition("/")[0] for name in there(job)} == {"withdrawn"}
+    assert len(there(job)) == 4

@@ -24,7 +24,7 @@ from manifests.shelves import held, tidy
 from manifests.store import file_sha256
 from manifests.workspace import Workspace, locate
 from tasks import verify
-from tasks.perform import perform
+from tasks.perform import claim_of, perform
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 
@@ -41,6 +41,7 @@ def approve_target(
 ) -> NoReturn:
     """Remember the approval, move the files into their place, print where the target stands, exit.
 
+    Beside a run that works on other lessons it does so at once; where a run has this lesson, it waits for that.
     Raises InputError where nothing of the target is held, or what is held was changed since.
     """
     path = manifest_path(manifest)
@@ -56,7 +57,8 @@ def approve_target(
     )
     (job,) = wanted(order).targets
     space = Workspace.open(order.workspace)
-    with space.locked(say):
+    _waiting(job, space)  # where nothing is held nobody waits
+    with space.idle() as busy_since, space.claims.held(claim_of(job), waiting=say):
         approval = _approval(job, _waiting(job, space), by, reason)
         approvals.write(path, approval)
         lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
@@ -67,7 +69,8 @@ def approve_target(
         outcome = perform(verify.STAGE, job, before.products, space)
         row = finished(job, before.products.plus(outcome))
         space.ledger.record(row)
-        tidy(job.out)
+        if busy_since is None:
+            tidy(job.out)
         joint = joint_stages(job, Walk((), lesson.products), space)
     if json_wanted:
         facts = as_json(job.course.course, [row])

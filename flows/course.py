@@ -6,15 +6,18 @@ from collections.abc import Iterable, Iterator
 
 from prefect import flow
 
+from flows.claiming import claims_of_this_process
 from flows.gathering import gather_people
 from flows.lesson import Incomplete, dub_lesson, explain
 from flows.order import Order
 from flows.progress import watcher
 from flows.remaining import expected
+from flows.saying import say
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.wanted import Wanted, wanted
 from manifests.errors import LedgerError
+from tasks.perform import claim_of
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 
 
@@ -29,9 +32,13 @@ def dub_course(order: Order, course: str) -> None:
     at_once = max(1, min(order.cores, len(lessons)))
     ledger = workspace(order.workspace).ledger
     watcher().expect(expected(_work(lessons), ledger.pace(), ledger.lengths(course)), order.cores)
-    outcomes = side_by_side(
-        lambda item: dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once)), lessons, at_once
-    )
+
+    def work(item: Wanted) -> None:
+        with mine.held(claim_of(item.job), say):
+            dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once))
+
+    with claims_of_this_process(workspace(order.workspace).claims) as mine:
+        outcomes = side_by_side(work, lessons, at_once)
     broken: list[str] = []
     for item, outcome in zip(lessons, outcomes, strict=True):
         if isinstance(outcome, Exception):

@@ -25,7 +25,7 @@ from flows.results import results
 from flows.saying import choose_log_format, emit, in_json, say
 from flows.server import api
 from flows.standing import INTERRUPTED, as_json, exit_code, print_rows
-from flows.wanted import Selection, manifest_path, wanted
+from flows.wanted import Selection, as_it_is_now, manifest_path, wanted
 from manifests.errors import DubError, InputError
 from manifests.ledger import TargetRow, now
 from manifests.model import Stage
@@ -118,17 +118,28 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it. With `report` the
     course's report is written before; without, a person is told the command that writes one.
     """
-    selection = wanted(order)
-    course, begun = selection.course.course, now()
+    course, begun, left = wanted(order).course.course, now(), None
     try:
-        rows = _carried_out(order, selection, quiet=json_wanted, tell=tell)
+        with _alone(order) as space:
+            rows = _carried_out(order, space, quiet=json_wanted)
+            left = left_report(order, Path.cwd(), say) if report else None
     except DubError as error:
         left = left_report(order, Path.cwd(), say) if report else None
         if tell:
             notify(stopped(order, course, error, left), order.manifest.parent)
         raise
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, _end_at_once)
+        signal.signal(signal.SIGTERM, _end_at_once)
+        say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
+        sys.stderr.flush()
+        try:
+            if tell:
+                notify(interrupted(order, course), order.manifest.parent)
+        finally:
+            # Stages still run in threads; everything is written so that an end at any moment does no harm.
+            os._exit(INTERRUPTED)
     count(course, rows, since=begun)
-    left = left_report(order, Path.cwd(), say) if report else None
     if json_wanted:
         print_json(as_json(course, rows) | ({"report": left} if left else {}))
     elif table:
@@ -147,31 +158,33 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
     return exit_code(rows)
 
 
-def _carried_out(order: Order, selection: Selection, *, quiet: bool, tell: bool) -> list[TargetRow]:
+@contextmanager
+def _alone(order: Order) -> Generator[Workspace]:
+    """The workspace with no other run in it, the manifest as it is when that is so, and SIGTERM taken as Ctrl-C."""
+    with _terminable():
+        space = Workspace.open(order.workspace)
+        with space.locked(say), as_it_is_now(order.manifest):
+            yield space
+
+
+def _end_at_once(_signal: int, _frame: object) -> NoReturn:
+    os._exit(INTERRUPTED)
+
+
+def _carried_out(order: Order, space: Workspace, *, quiet: bool) -> list[TargetRow]:
     """Do what was ordered; where every target stands then."""
-    space = Workspace.open(order.workspace)
+    selection = wanted(order)
     if selection.course.delivery.disclosure.credentials:
         signer()  # makes the development chain where there is none: what is signed depends on who signs
-    with space.locked(say), _terminable():
-        with space.surveyed():
-            nothing_to_do = _up_to_date(order, selection, space)
-        if not nothing_to_do:
-            for address in {item.job.address for item in selection.lessons} - {""}:
-                space.depots.at(address).try_out()
-            try:
-                _run_flows(order, selection, quiet)
-            except KeyboardInterrupt:
-                say(f"Interrupted. What is finished is kept; go on with: {order.resume}")
-                sys.stderr.flush()
-                try:
-                    if tell:
-                        notify(interrupted(order, selection.course.course), order.manifest.parent)
-                finally:
-                    # Stages still run in threads; everything is written so that an end at any moment does no harm.
-                    os._exit(INTERRUPTED)
-        rows = results(selection, space)
-        for out in {item.job.out for item in selection.lessons}:
-            tidy(out)
+    with space.surveyed():
+        nothing_to_do = _up_to_date(order, selection, space)
+    if not nothing_to_do:
+        for address in {item.job.address for item in selection.lessons} - {""}:
+            space.depots.at(address).try_out()
+        _run_flows(order, selection, quiet)
+    rows = results(selection, space)
+    for out in {item.job.out for item in selection.lessons}:
+        tidy(out)
     return rows
 
 

@@ -18,7 +18,7 @@ from manifests.timeline import Takes
 from manifests.workspace import Workspace, locate
 from tasks import synthesize, translate
 from tasks.line_sheet import Known, entries
-from tasks.perform import Products, media_seconds, perform
+from tasks.perform import Products, claim_of, media_seconds, perform
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 from tasks.plan import walk
 from tasks.returned_lines import imported
@@ -92,7 +92,7 @@ def _known(job: Job, space: Workspace, manifest: Path) -> Known:
         )
     made = walk(TARGET_STAGES, job, space, lesson).products
     if "translate/lines.json" not in made.objects:
-        with space.locked(say):
+        with space.idle(), space.claims.held(claim_of(job), waiting=say):
             made = made.plus(perform(translate.STAGE, job, made, space))
 
     script = load(Script, _file(made, "transcribe/script.json", space))

@@ -8,19 +8,19 @@ import tempfile
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from threading import Lock
 
 from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
+from flows.claiming import claims_of_this_process
 from flows.lesson import dub_lesson, explain
 from flows.progress import watching
 from flows.shards import Shard
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.wanted import Wanted
-from manifests.claims import LEASE_S, Claims
+from manifests.claims import LEASE_S
 from manifests.errors import ClaimLost, DubError, LedgerError
 from tasks.perform import claim_of
 
@@ -72,48 +72,6 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
 def alive(run: str) -> str:
     """The claim by which a shard's process shows, to whoever waits for it, that it lives."""
     return f"shards/{run}"
-
-
-class _Mine:
-    """The claims that this process holds: released where their work ends, and all at once where the process ends."""
-
-    def __init__(self, claims: Claims, lease_s: float) -> None:
-        self._claims = claims
-        self._lease_s = lease_s
-        self._lock = Lock()
-        self._open: dict[str, ExitStack] = {}
-
-    @contextmanager
-    def held(self, name: str, waiting: Callable[[str], None]) -> Generator[None]:
-        """Hold a name for the block; `waiting` is told where another worker has it."""
-        stack = ExitStack()
-        stack.enter_context(self._claims.held(name, lease_s=self._lease_s, waiting=waiting))
-        with self._lock:
-            self._open[name] = stack
-        try:
-            yield
-        finally:
-            self._release(name)
-
-    def release(self) -> None:
-        for name in tuple(self._open):
-            self._release(name)
-
-    def _release(self, name: str) -> None:
-        with self._lock:
-            stack = self._open.pop(name, None)
-        if stack is not None:
-            stack.close()
-
-
-@contextmanager
-def claims_of_this_process(claims: Claims, lease_s: float) -> Generator[_Mine]:
-    """Claims that are released at the end of the block, even where that is SIGTERM's and threads are still at work."""
-    mine = _Mine(claims, lease_s)
-    try:
-        yield mine
-    finally:
-        mine.release()
 
 
 @contextmanager

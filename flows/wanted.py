@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -37,9 +39,26 @@ class Selection:
         return tuple(target for wanted in self.lessons for target in wanted.targets)
 
 
+_as_read: dict[Path, tuple[int, Course]] = {}
+"""Manifests that stay what they were when they were read, and their time of change then."""
+
+
+@contextmanager
+def as_it_is_now(manifest: Path) -> Generator[None]:
+    """For the block, `wanted` takes a manifest as it is now: whoever edits it meanwhile edits it for the next run."""
+    changed = _changed(manifest)
+    _as_read[manifest] = changed, _course(manifest, changed)
+    try:
+        yield
+    finally:
+        del _as_read[manifest]
+
+
 def wanted(order: Order) -> Selection:
     """Read the manifest and select. Raises ManifestError, or InputError for a selection that names nothing."""
-    changed = order.manifest.stat().st_mtime_ns if order.manifest.exists() else 0
+    changed, _ = _as_read.get(order.manifest, (None, None))
+    if changed is None:
+        changed = _changed(order.manifest)
     usual = settings.of(order.manifest.parent).profile
     asked = order.profile or settings.asked_profile()
     return _wanted(order.manifest, order.workspace, order.out, order.only, asked, usual, changed)
@@ -56,7 +75,9 @@ def _wanted(
     changed: int,
 ) -> Selection:
     """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
-    course = load(manifest)
+    _, course = _as_read.get(manifest, (None, None))
+    if course is None:
+        course = _course(manifest, changed)
     course = _with_profile(course, asked or (None if "profile" in course.model_fields_set else usual))
     languages: dict[str, list[str]] = {}
     lessons = {job.lesson_id: job for job in jobs(manifest, course, out, workspace)}
@@ -65,6 +86,16 @@ def _wanted(
     return Selection(
         course, tuple(Wanted(_alone(lessons[name], workspace), tuple(tags)) for name, tags in languages.items())
     )
+
+
+@lru_cache(maxsize=2)
+def _course(manifest: Path, changed: int) -> Course:
+    del changed  # an edited manifest is read again
+    return load(manifest)
+
+
+def _changed(manifest: Path) -> int:
+    return manifest.stat().st_mtime_ns if manifest.exists() else 0
 
 
 def _alone(job: Job, workspace: Path) -> Job:

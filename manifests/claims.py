@@ -2,8 +2,9 @@
 
 `claims/<name>/<generation>.json` is created exclusively by whoever takes the name, holds who that is, and is rewritten
 by them as long as they live. A waiter takes a holder for dead when nothing was rewritten for the length of the lease
-*by the waiter's own monotonic clock*, so no idea of the time matters; it then creates the next generation. The
-highest generation holds the name. Who lost a name learns it before they commit.
+*by the waiter's own monotonic clock*, so no idea of the time matters, or when it sees on its own machine that the
+holder's process is gone; it then creates the next generation. The highest generation holds the name. Who lost a name
+learns it before they commit.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from uuid import uuid4
 
+from manifests import signs
 from manifests.bucket import Bucket
 from manifests.errors import ClaimLost, StoreError
 
@@ -77,23 +79,25 @@ class Claims:
     ) -> Generator[None]:
         """Hold a name (`course/lesson`); while another holds it, wait. `waiting` is told once for whom.
 
-        It goes to the next waiter when this ends, at once, or a lease after this process was killed. Raises StoreError
-        where the store cannot be reached.
+        It goes to the next waiter when this ends, at once. After this process was killed it goes to one on the same
+        machine at once, to others a lease later. Raises StoreError where the store cannot be reached.
         """
-        mine = self._take(name, lease_s, waiting)
-        self._mine[name] = mine
-        renewing = threading.Thread(target=self._renew, args=(mine,), name=f"claim {name}", daemon=True)
-        renewing.start()
-        try:
-            yield
-        finally:
-            mine.ended.set()
-            renewing.join()
-            if self._mine.get(name) is mine:
-                del self._mine[name]
-            with suppress(StoreError):  # then the lease ends by itself
-                if self._is_mine(mine):
-                    self._bucket.write(_file(name, mine.generation), _content(mine.told, released=True))
+        told = _holder(lease_s)
+        with signs.alive(told["token"]):
+            mine = self._take(name, told, waiting)
+            self._mine[name] = mine
+            renewing = threading.Thread(target=self._renew, args=(mine,), name=f"claim {name}", daemon=True)
+            renewing.start()
+            try:
+                yield
+            finally:
+                mine.ended.set()
+                renewing.join()
+                if self._mine.get(name) is mine:
+                    del self._mine[name]
+                with suppress(StoreError):  # then the lease ends by itself
+                    if self._is_mine(mine):
+                        self._bucket.write(_file(name, mine.generation), _content(mine.told, released=True))
 
     def seen(self, name: str) -> Seen | None:
         """What the holder of a name wrote last; None where nobody holds it. Raises StoreError as `held` does."""
@@ -116,7 +120,8 @@ class Claims:
                 remedy="Nothing is to be done: the other one finishes it.",
             )
 
-    def _take(self, name: str, lease_s: float, waiting: Callable[[str], None]) -> _Held:
+    def _take(self, name: str, own: dict[str, Any], waiting: Callable[[str], None]) -> _Held:
+        lease_s: float = own["lease_s"]
         seen: _Sighting | None = None
         while True:
             before = self._clock()
@@ -125,7 +130,7 @@ class Claims:
             if latest and content is None:
                 continue  # whoever held it since has cleared it away
             told = _told(content)
-            if not told.get("released", latest == 0):
+            if not told.get("released", latest == 0) and not signs.is_gone(str(told.get("token"))):
                 if seen is None or (seen.generation, seen.content) != (latest, content):
                     if seen is None:
                         waiting(f"waiting for {told.get('holder', 'another worker')}, which works on {name}")
@@ -136,7 +141,7 @@ class Claims:
                 if before - seen.since < lease or seen.times < SIGHTINGS:
                     time.sleep(min(2.0, lease / (2 * SIGHTINGS)))
                     continue
-            mine = _Held(name, latest + 1, lease_s, _holder(lease_s))
+            mine = _Held(name, latest + 1, lease_s, own)
             if self._bucket.create(_file(name, latest + 1), _content(mine.told)):
                 if self._is_mine(mine):
                     self._clear(name, below=mine.generation)

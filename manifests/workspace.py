@@ -8,6 +8,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -137,9 +138,7 @@ class Workspace:
                 lock.seek(0)
                 waiting(f"waiting for the run with process id {lock.read().strip() or 'unknown'} on {self.root}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            lock.truncate(0)
-            lock.write(f"{os.getpid()}\n")
-            lock.flush()
+            _sign(lock)
             self.store.sweep()  # a killed run left it, and nobody else works here now
             yield
 
@@ -153,6 +152,14 @@ class Workspace:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                yield os.fstat(lock.fileno()).st_mtime  # it wrote its process id into it when it began
+                yield os.fstat(lock.fileno()).st_mtime  # when it wrote its process id into it
             else:
+                _sign(lock)
                 yield None
+
+
+def _sign(lock: TextIO) -> None:
+    """Write into a lock that is held who holds it, and so since when."""
+    lock.truncate(0)
+    lock.write(f"{os.getpid()}\n")
+    lock.flush()

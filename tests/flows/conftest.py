@@ -2,9 +2,13 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
+import uuid
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +58,70 @@ class Dub:
             text=True,
             env=self.environment,
         )
+
+    @contextmanager
+    def under_way(self, log: Path, *arguments: object, **environment: str) -> "Iterator[UnderWay]":
+        """A command in a process group of its own, as a shell starts it; what it says goes to a file. It does not
+        outlive the block."""
+        mark = uuid.uuid4().hex
+        with log.open("w") as said:
+            process = subprocess.Popen(
+                [str(DUB), *map(str, arguments)],
+                stdout=said,
+                stderr=said,
+                text=True,
+                start_new_session=True,
+                env=self.environment | environment | {"DUB_TEST_MARK": mark},
+            )
+        try:
+            yield UnderWay(process, mark, log)
+        finally:
+            if process.poll() is None:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+
+
+@dataclass(frozen=True)
+class UnderWay:
+    """A command that was started; its children carry its mark."""
+
+    process: subprocess.Popen[str]
+    mark: str
+    log: Path
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text(encoding="utf-8")
+
+    def until(self, text: str, within_s: float = 180) -> None:
+        """Wait until it has said something."""
+        limit = time.monotonic() + within_s
+        while text not in self.said:
+            assert self.process.poll() is None, self.said
+            assert time.monotonic() < limit, self.said
+            time.sleep(0.05)
+
+    def ends(self, within_s: float = 300) -> int:
+        """Its exit code."""
+        return self.process.wait(timeout=within_s)
+
+    def left_behind(self, within_s: float = 20) -> list[str]:
+        """Commands of its processes that live on for longer than that after its end."""
+        limit = time.monotonic() + within_s
+        while (left := self._processes()) and time.monotonic() < limit:
+            time.sleep(0.05)
+        return left
+
+    def _processes(self) -> list[str]:
+        found: list[str] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if self.mark.encode() in (folder / "environ").read_bytes():
+                    command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+                    found += [command] if command else []
+            except OSError:
+                continue  # it ended, or belongs to somebody else
+        return found
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.shard import claims_of_this_process, own_device
+from flows.claiming import claims_of_this_process
+from flows.shard import own_device
 from manifests.bucket import FolderBucket
 from manifests.claims import Claims
 

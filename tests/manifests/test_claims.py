@@ -68,8 +68,21 @@ def test_two_processes_are_never_inside_at_once(tmp_path: Path) -> None:
     assert [process.returncode for process in both] == [0, 0]
 
 
-def test_a_killed_holder_is_taken_over(tmp_path: Path, claims: Claims) -> None:
-    """`kill -9` leaves the claim behind; a lease later the next worker has it, and was told for whom it waited."""
+def test_a_killed_holder_on_this_machine_is_taken_over_at_once(tmp_path: Path, claims: Claims) -> None:
+    """Whoever types the command again after `kill -9` does not wait for the lease to end."""
+    dead = worker(DIE.replace("1.5", "600"), tmp_path)
+    assert dead.stdout is not None
+    assert dead.stdout.readline() == "held\n"
+    dead.send_signal(signal.SIGKILL)
+    dead.communicate(timeout=10)
+    with claims.held("biology/lesson-01", waiting=pytest.fail):
+        claims.check("biology/lesson-01")
+
+
+def test_a_killed_holder_is_taken_over(tmp_path: Path, claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`kill -9` leaves the claim behind; a lease later a worker of another machine has it, and was told for whom it
+    waited."""
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # where nothing of the other is seen
     dead = worker(DIE, tmp_path)
     assert dead.stdout is not None
     assert dead.stdout.readline() == "held\n"

@@ -1,0 +1,52 @@
+"""The lessons that a process works on, each under a claim: whoever else would work on one waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from threading import Lock
+
+from manifests.claims import LEASE_S, Claims
+
+
+class Mine:
+    """The claims that this process holds: released where their work ends, and all at once where the process ends."""
+
+    def __init__(self, claims: Claims, lease_s: float) -> None:
+        self._claims = claims
+        self._lease_s = lease_s
+        self._lock = Lock()
+        self._open: dict[str, ExitStack] = {}
+
+    @contextmanager
+    def held(self, name: str, waiting: Callable[[str], None]) -> Generator[None]:
+        """Hold a name for the block; `waiting` is told where another worker has it."""
+        stack = ExitStack()
+        stack.enter_context(self._claims.held(name, lease_s=self._lease_s, waiting=waiting))
+        with self._lock:
+            self._open[name] = stack
+        try:
+            yield
+        finally:
+            self._release(name)
+
+    def release(self) -> None:
+        for name in tuple(self._open):
+            self._release(name)
+
+    def _release(self, name: str) -> None:
+        with self._lock:
+            stack = self._open.pop(name, None)
+        if stack is not None:
+            stack.close()
+
+
+@contextmanager
+def claims_of_this_process(claims: Claims, lease_s: float = LEASE_S) -> Generator[Mine]:
+    """Claims that are released at the end of the block, even where that is an interrupt's and threads are still at
+    work."""
+    mine = Mine(claims, lease_s)
+    try:
+        yield mine
+    finally:
+        mine.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -13,7 +14,10 @@ from typing import Any
 import pytest
 from s3fs import S3FileSystem
 
+from manifests.bucket import FolderBucket
+from manifests.depot import Depots, fetched
 from manifests.remote import Remote
+from manifests.store import file_sha256
 from tests.infra.conftest import BIN, INFRA
 from tests.services import free_port
 
@@ -76,3 +80,24 @@ def test_files_go_there_and_come_back_whole(remote: Remote, tmp_path: Path) -> N
     assert list(remote.entries("objects")) == []
     assert not remote.download("objects/moved", back)
     assert remote.read("objects/moved") is None
+
+
+def test_finished_files_are_found_by_their_tags_large_ones_too(remote: Remote, tmp_path: Path) -> None:
+    """A video that goes up in parts has the same tag in a listing as when it was put, and is moved whole."""
+    del remote  # the server runs
+    depot = Depots(tmp_path, FolderBucket(tmp_path / "store")).at("s3://dubflow/out/water")
+    depot.try_out()
+    depot.mirror.mkdir(parents=True)
+    video, record = depot.mirror / "lesson.es.mp4", depot.mirror / "lesson.es.dub.json"
+    video.write_bytes(os.urandom(40_000_000))
+    record.write_text("{}", encoding="utf-8")
+    files = {depot.place(path): file_sha256(path) for path in (video, record)}
+    depot.deliver("lesson.es", [video, record])
+    depot.survey(True)
+    assert not depot.missing("lesson.es", files)
+    depot.survey(False)
+    (away, _) = depot.put_away("lesson.es")
+    assert depot.missing("lesson.es", files) == set(files)
+    copy = fetched(away, tmp_path / "copy")
+    assert copy is not None
+    assert file_sha256(copy) == files[depot.place(video)]

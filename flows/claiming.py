@@ -6,7 +6,12 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 
+from flows.standing import unfinished
+from flows.wanted import Wanted
 from manifests.claims import LEASE_S, Claims
+from manifests.errors import DubError
+from manifests.ledger import Ledger
+from tasks.perform import claim_of
 
 
 class Mine:
@@ -50,3 +55,17 @@ def claims_of_this_process(claims: Claims, lease_s: float = LEASE_S) -> Generato
         yield mine
     finally:
         mine.release()
+
+
+@contextmanager
+def lesson_held(mine: Mine, item: Wanted, ledger: Ledger, waiting: Callable[[str], None]) -> Generator[None]:
+    """Hold a lesson for the block. Where it cannot be held, as in a store that takes nothing, the ledger says so of its
+    targets, and the DubError is raised."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(mine.held(claim_of(item.job), waiting))
+        except DubError as error:
+            for target in item.targets:
+                ledger.record(unfinished(target, error))
+            raise
+        yield

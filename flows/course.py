@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from prefect import flow
 
-from flows.claiming import claims_of_this_process
+from flows.claiming import claims_of_this_process, lesson_held
 from flows.gathering import gather_people
 from flows.lesson import Incomplete, dub_lesson, explain
 from flows.order import Order
@@ -17,7 +17,6 @@ from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.wanted import Wanted, wanted
 from manifests.errors import LedgerError
-from tasks.perform import claim_of
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 
 
@@ -34,7 +33,7 @@ def dub_course(order: Order, course: str) -> None:
     watcher().expect(expected(_work(lessons), ledger.pace(), ledger.lengths(course)), order.cores)
 
     def work(item: Wanted) -> None:
-        with mine.held(claim_of(item.job), say):
+        with lesson_held(mine, item, ledger, say):
             dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once))
 
     with claims_of_this_process(workspace(order.workspace).claims) as mine:

@@ -153,7 +153,7 @@ class Fleet:
         return how
 
     def _is_dead(self, run_id: UUID, state: str) -> bool:
-        """Whether a run's process has given no sign of life for the length of its lease.
+        """Whether a run's process has given no sign of life for the length of its lease, or has ended on this machine.
 
         A store that cannot be read proves nothing about anybody: the wait then begins anew.
         """
@@ -163,6 +163,8 @@ class Fleet:
         except StoreError:
             self._signs.pop(run_id, None)
             return False
+        if held is not None and held.gone:
+            return True
         said = (state, held.content if held else None)
         sign = self._signs.get(run_id)
         if sign is None or sign.said != said:

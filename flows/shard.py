@@ -13,7 +13,7 @@ from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
-from flows.claiming import claims_of_this_process
+from flows.claiming import claims_of_this_process, lesson_held
 from flows.lesson import dub_lesson, explain
 from flows.progress import watching
 from flows.shards import Shard
@@ -22,7 +22,6 @@ from flows.stages import workspace
 from flows.wanted import Wanted
 from manifests.claims import LEASE_S
 from manifests.errors import ClaimLost, DubError, LedgerError
-from tasks.perform import claim_of
 
 
 @flow(name="dub-shard", flow_run_name="{shard.name}")
@@ -43,7 +42,7 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
     at_once = max(1, min(order.cores, len(selection.lessons)))
 
     def work(item: Wanted) -> None:
-        with mine.held(claim_of(item.job), log.info):
+        with lesson_held(mine, item, space.ledger, log.info):
             log.info("%s: begun", item.job.name)
             try:
                 dub_lesson.fn(order, item.job, item.languages, max(1, order.cores // at_once))

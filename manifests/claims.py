@@ -41,6 +41,8 @@ class Seen:
 
     content: bytes
     lease_s: float
+    gone: bool = False
+    """Whether its process was on this machine, and has ended without a word."""
 
 
 @dataclass(slots=True)
@@ -105,7 +107,7 @@ class Claims:
         content = self._bucket.read(_file(name, latest)) if latest else None
         if content is None or (told := _told(content)).get("released"):
             return None
-        return Seen(content, float(told.get("lease_s", LEASE_S)))
+        return Seen(content, float(told.get("lease_s", LEASE_S)), signs.is_gone(str(told.get("token"))))
 
     def check(self, name: str) -> None:
         """Raise ClaimLost where this process took a name and somebody else has it by now.
@@ -145,6 +147,7 @@ class Claims:
             if self._bucket.create(_file(name, latest + 1), _content(mine.told)):
                 if self._is_mine(mine):
                     self._clear(name, below=mine.generation)
+                    signs.forget(str(told.get("token")))
                     return mine
                 self._bucket.delete(_file(name, mine.generation))  # came late: a higher one had been cleared of it
 

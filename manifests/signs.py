@@ -48,10 +48,15 @@ def is_gone(token: str) -> bool:
     except OSError:
         return False
     else:
-        path.unlink(missing_ok=True)
         return True
     finally:
         os.close(file)
+
+
+def forget(token: str) -> None:
+    """Clear away the sign of a process that is gone."""
+    if is_gone(token):
+        _path(token).unlink(missing_ok=True)
 
 
 def _path(token: str) -> Path:

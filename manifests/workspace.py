@@ -74,7 +74,8 @@ def open_ledger(root: Path) -> Ledger:
             ) from error
         raise StoreError(
             f"cannot open the ledger {root / 'ledger.sqlite'}: {error.__cause__ or error}.",
-            remedy="Move it away (it is rebuilt from the store), or choose another folder with --workspace.",
+            remedy="Make its folder writable, move it away where it is damaged (it is rebuilt from the store), or "
+            "choose another folder with --workspace.",
         ) from error
 
 

@@ -99,6 +99,25 @@ def test_the_finished_file_says_that_it_is_synthetic(course: Path, dub) -> None:
     assert ran.json["watermark"]["score"] > 0.5
 
 
+def test_a_likeness_below_the_gate_waits_for_somebody_who_listens(course: Path, dub) -> None:
+    """Held in `out/review/`, with how like her it is; one yes releases it, and the next run leaves it so."""
+    manifest, given_out = course / "course.yaml", course / "out/water/lesson.es.m4a"
+    plain = manifest.read_text()
+    manifest.write_text(plain + "quality: {similarity: 0.99}\n")
+    ran = dub("run", manifest, "--only", "lesson:es", "--json")
+    assert ran.code == 4, ran.err
+    [target] = ran.json["targets"]
+    assert target["state"] == "review"
+    assert [problem["gate"] for problem in target["problems"]] == ["similarity"]
+    assert (given_out.exists(), (course / "out/review/water/lesson.es.m4a").exists()) == (False, True)
+    assert dub("approve", manifest, "lesson:es", "--by", "mireia", "--reason", "it is her").code == 0
+    assert given_out.exists()
+    assert (record(course)["state"], record(course)["approved"]["gates"]) == ("done", ["similarity"])
+    assert dub("run", manifest, "--only", "lesson:es").code == 0
+    manifest.write_text(plain)
+    assert dub("run", manifest).code == 0
+
+
 def test_a_revocation_names_the_output_erases_the_voice_and_lets_a_stock_voice_speak(course: Path, dub) -> None:
     """Told in the order it happens: revoke, plan, run."""
     revoked = dub("consent", "revoke", "amara-2026", "--reason", "she asked")

@@ -9,14 +9,19 @@ from pathlib import Path
 
 import pytest
 
-from flows.claiming import claims_of_this_process
+from flows.claiming import claims_of_this_process, lesson_held
 from flows.shard import own_device
+from flows.wanted import Wanted
 from manifests.bucket import FolderBucket
 from manifests.claims import Claims
+from manifests.errors import StoreError
+from manifests.ledger import Ledger
+from tests.courses import job
 
 HOLD = """
 import sys, time
 from flows.shard import own_device
+from flows.wanted import Wanted
 with own_device(lambda said: None):
     sys.stdout.write("held\\n")
     sys.stdout.flush()
@@ -91,3 +96,21 @@ def test_another_gpu_is_another_matter(tmp_path: Path, monkeypatch: pytest.Monke
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
         with own_device(pytest.fail):
             pass
+
+
+def test_a_lesson_that_cannot_be_claimed_is_told_of(tmp_path: Path) -> None:
+    """A store that takes nothing, not even a claim: the ledger says so of every target, with what to do."""
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "claims").write_text("not a folder")
+    ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.sqlite'}")
+    item = Wanted(job(tmp_path), ("es", "ca"))
+    with (
+        claims_of_this_process(Claims(FolderBucket(store))) as mine,
+        pytest.raises(StoreError),
+        lesson_held(mine, item, ledger, pytest.fail),
+    ):
+        pytest.fail("it is not held")
+    rows = ledger.targets("biology")
+    assert {name: row.state for name, row in rows.items()} == {("one", "es"): "failed", ("one", "ca"): "failed"}
+    assert str(store) in rows["one", "es"].message

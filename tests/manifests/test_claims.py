@@ -75,6 +75,8 @@ def test_a_killed_holder_on_this_machine_is_taken_over_at_once(tmp_path: Path, c
     assert dead.stdout.readline() == "held\n"
     dead.send_signal(signal.SIGKILL)
     dead.communicate(timeout=10)
+    seen = claims.seen("biology/lesson-01")
+    assert (seen and seen.gone, seen and seen.lease_s) == (True, 600)
     with claims.held("biology/lesson-01", waiting=pytest.fail):
         claims.check("biology/lesson-01")
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from manifests import settings
 from manifests.errors import ManifestError
+from manifests.settings import Settings
 from manifests.workspace import locate
 from voiceclone import chain, keys, registry
 
@@ -218,3 +222,20 @@ def test_a_ledgers_address_comes_from_a_file_too(own: Path, tmp_path: Path, monk
     assert settings.personal().ledger == "postgresql+psycopg://dub@db/dub"
     monkeypatch.setenv("DUB_LEDGER", "sqlite:///other.sqlite")
     assert settings.personal().ledger == "sqlite:///other.sqlite"
+
+
+def test_the_example_names_every_setting_with_its_default() -> None:
+    """As it lies there it sets nothing; with its signs taken away it is a file that is understood."""
+    text = (Path(__file__).parents[2] / "infra/dubflow.toml.example").read_text(encoding="utf-8")
+    assert set(tomllib.loads(text)) == {"signing", "statement", "notify"}
+    assert not any(tomllib.loads(text).values())
+    told = tomllib.loads(re.sub(r"^# (?=\w+ = )", "", text, flags=re.MULTILINE))
+    assert set(told) == set(Settings.model_fields)
+    usual = Settings().model_dump(mode="json")
+    for table in ("signing", "statement", "notify"):
+        assert set(told[table]) == set(usual[table])
+        assert {name: told[table][name] for name, value in usual[table].items() if value is not None} == {
+            name: value for name, value in usual[table].items() if value is not None
+        }
+    assert told["cache_gb"] == usual["cache_gb"]
+    Settings.model_validate_json(json.dumps(told), strict=True)

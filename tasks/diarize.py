@@ -35,6 +35,11 @@ from tasks.stage import Engine, Made, Stage, Workbench
 ONSET, OFFSET = 0.3, 0.1
 """How sure it must be that somebody speaks for a region to count, and to go on: low, so that no speech is left over."""
 
+SCRAP_S = 0.3
+"""A turn that is shorter and joins another's without a pause is that other's: nobody says a word so fast."""
+
+JOINS_S = 0.05
+
 PITCH_S = 60.0
 """Seconds of a speaker's speech that pitch is measured on."""
 
@@ -95,8 +100,8 @@ def diarize(
     people = linked(voices, engine.same_voice, wanted.least, wanted.most)
     people.sort(key=lambda person: min(voice.spans[0] for voice in person))
     labels = [f"SPEAKER_{number:02d}" for number in range(len(people))]
-    turns = _turns(labels, [[span for voice in person for span in voice.spans] for person in people])
-    exclusive = _turns(labels, [[span for voice in person for span in voice.alone] for person in people])
+    turns = turns_of(labels, [[span for voice in person for span in voice.spans] for person in people])
+    exclusive = turns_of(labels, [[span for voice in person for span in voice.alone] for person in people])
     speakers = tuple(_speaker(speech, label, turns) for label in labels)
     anybody = merged([*regions, *(turn.span for turn in turns)]) if turns else ()
     return Diarization(speakers, turns, anybody, exclusive)
@@ -109,10 +114,28 @@ def _spans(turns: Iterable[tuple[int, float, float]], voice: int, stretch: Span)
     return tuple(span for span in clipped if span.length)
 
 
-def _turns(labels: Sequence[str], people: Sequence[Iterable[Span]]) -> tuple[Turn, ...]:
-    """Everybody's turns in order, those of one person that touch made one."""
+def turns_of(labels: Sequence[str], people: Sequence[Iterable[Span]]) -> tuple[Turn, ...]:
+    """Everybody's turns in order, those of one person that touch made one, scraps of a turn given to it."""
     turns = [Turn(label, span) for label, spans in zip(labels, people, strict=True) for span in merged(spans)]
-    return tuple(sorted(turns, key=lambda turn: (turn.span, turn.speaker)))
+    long = [turn for turn in turns if turn.span.length >= samples(SCRAP_S)]
+    theirs: dict[str, list[Span]] = {}
+    for turn in turns:
+        theirs.setdefault(_whose(turn, long), []).append(turn.span)
+    settled = [Turn(label, span) for label, spans in theirs.items() for span in merged(spans)]
+    return tuple(sorted(settled, key=lambda turn: (turn.span, turn.speaker)))
+
+
+def _whose(turn: Turn, long: Sequence[Turn]) -> str:
+    """Whose a turn is: its speaker's, or of a scrap theirs whose longer turn it joins. Nobody loses all that way."""
+    if turn.span.length >= samples(SCRAP_S) or all(other.speaker != turn.speaker for other in long):
+        return turn.speaker
+    joined = [
+        other
+        for other in long
+        if other.speaker != turn.speaker
+        and max(other.span.start - turn.span.end, turn.span.start - other.span.end) <= samples(JOINS_S)
+    ]
+    return max(joined, key=lambda other: other.span.length).speaker if joined else turn.speaker
 
 
 def _speaker(speech: Path, label: str, turns: Sequence[Turn]) -> Speaker:

@@ -19,7 +19,7 @@ from manifests.errors import MediaError
 from manifests.model import Speakers
 from manifests.script import Diarization
 from manifests.spans import Span
-from tasks.diarize import Voice, above, counted, diarize, grouped, linked
+from tasks.diarize import Voice, above, counted, diarize, grouped, linked, turns_of
 from tasks.engines.protocols import Listening
 from tasks.engines.pyannote_embedded import EmbeddedPyannote
 
@@ -215,6 +215,25 @@ def test_the_manifest_says_how_many() -> None:
     assert counted(Speakers(num_speakers=3)) == (3, 3)
     assert counted(Speakers(min_speakers=2, max_speakers=4)) == (2, 4)
     assert counted("auto") == counted({"SPEAKER_00": "amara"}) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("scrap", "speakers"),
+    [((4.7, 4.98), ["B"]), ((4.7, 5.1), ["A", "B"]), ((4.2, 4.48), ["A"]), ((3.02, 3.2), ["A"])],
+)
+def test_a_scrap_before_somebody_elses_turn_is_the_beginning_of_it(
+    scrap: tuple[float, float], speakers: list[str]
+) -> None:
+    """A quarter of a second that joins it; not what takes longer to say, nor what is said alone."""
+    mine, other = (Span.of_seconds(1.0, 3.0), Span.of_seconds(*scrap)), (Span.of_seconds(5.0, 9.0),)
+    turns = turns_of(("A", "B"), (mine, other))
+    assert [turn.speaker for turn in turns if turn.span.overlap(Span.of_seconds(*scrap))] == speakers
+
+
+def test_who_says_only_one_short_word_keeps_it() -> None:
+    """A scrap of nobody's turn is a person's all the same."""
+    turns = turns_of(("A", "B"), ((Span.of_seconds(1.0, 3.0),), (Span.of_seconds(3.0, 3.2),)))
+    assert [turn.speaker for turn in turns] == ["A", "B"]
 
 
 def test_voices_that_differ_stay_apart() -> None:

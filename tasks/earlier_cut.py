@@ -21,7 +21,7 @@ from manifests.errors import StoreError
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Utterance, load, parsed, written
 from manifests.spans import Span, merged, samples
-from manifests.store import Ref
+from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.activity import levels, voice
 from tasks.sound_print import Print, Recording, found_in, prints, whole
@@ -187,10 +187,10 @@ def _speakers(old: Sequence[Utterance], places: Sequence[Span | None], turns: Se
 
 
 def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Workspace) -> str | None:
-    """The object of the cut that was heard last, if it was another, heard in the same way, and is still here; the one
-    that was used, where this cut itself was."""
-    key = space.ledger.keys(job.course.course, job.lesson_id).get((job.lesson_id, "", stage))
-    commit = space.store.committed(stage, key) if key else None
+    """The object of the cut that was heard last, if it was of another sound, heard in the same way, and is still here;
+    the one that was used, where this cut itself was."""
+    last = space.ledger.keys(job.course.course, job.lesson_id)
+    commit = _result(stage, last.get((job.lesson_id, "", stage)), space)
     if commit is None or "made_from" not in commit.notes:
         return None
     made_from = commit.notes["made_from"]
@@ -203,6 +203,9 @@ def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Wor
     who = Ref(inputs.get("diarize/turns.json", ""), ".json")
     if who.name == turns:
         return Ref(inputs[EARLIER], ".npz").name if EARLIER in inputs else None
+    split = _result("split", last.get((job.lesson_id, "", "split")), space)
+    if split is not None and split.outputs["speech.wav"] == sound.name:
+        return None  # it is the same cut, in which other turns are heard: by another engine, or as the manifest says
     if not (space.store.has(sound) and space.store.has(who)):
         return None
     script = load(Script, space.store.get(commit.outputs["script.json"]))
@@ -211,6 +214,10 @@ def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Wor
     speech = space.store.get(sound.name)
     heard = [prints(speech, utterance.span) for utterance in script.utterances]
     return _put(Earlier(replace(script, pitch_hz=measured), heard), space) if heard else None
+
+
+def _result(stage: str, key: str | None, space: Workspace) -> Commit | None:
+    return space.store.committed(stage, key) if key else None
 
 
 @lru_cache(maxsize=2)

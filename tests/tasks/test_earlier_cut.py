@@ -16,6 +16,7 @@ from manifests.human_lines import HumanLine
 from manifests.model import Course, Job
 from manifests.script import Diarization, Script, Speaker, Turn, Utterance, dump, load
 from manifests.spans import Span, samples
+from manifests.store import Commit
 from manifests.workspace import Workspace
 from tasks import transcribe
 from tasks.bound_lines import bound
@@ -140,6 +141,22 @@ def test_only_what_is_new_in_a_cut_is_heard(space: Workspace, tmp_path: Path, mo
     assert [line.text for line in lines.lost] == ["Las plantas."]
 
     assert transcribed(sound, diarization(now, 205.0), space, tmp_path).cached
+
+
+def test_other_turns_in_the_same_sound_are_no_other_cut(space: Workspace, tmp_path: Path) -> None:
+    """`num_speakers: 2`, or a better engine: what is said is cut into utterances anew."""
+    sound, spans = cut([SAID[0]], tmp_path / "a", "speech")
+    speech = space.store.put(sound).name
+    space.store.commit(Commit("split", "k" * 64, {"speech.wav": speech, "media.json": speech}))
+    space.ledger.found("c", {("l", "", "split"): "k" * 64})
+    assert len(script_of(transcribed(sound, diarization(spans, 180.0), space, tmp_path), space).utterances) == 1
+    middle = (spans[0].start + spans[0].end) // 2
+    two = [Span(spans[0].start, middle), Span(middle, spans[0].end)]
+    turns = tuple(Turn(f"SPEAKER_0{at}", span) for at, span in enumerate(two))
+    speakers = tuple(Speaker(turn.speaker, 180.0, 4.0) for turn in turns)
+    after = script_of(transcribed(sound, Diarization(speakers, turns, (spans[0],)), space, tmp_path), space)
+    assert [utterance.speaker for utterance in after.utterances] == ["SPEAKER_00", "SPEAKER_01"]
+    assert not any(FLAG in utterance.flags for utterance in after.utterances)
 
 
 def test_a_sentence_in_which_a_word_is_another_is_heard_again(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ class Recording:
 
 def recordings(media: Path, group: str, seed: int = 5) -> Iterator[Recording]:
     """All of a group: each voice alone and each kind of talk, each under one condition."""
-    voices = {who: _voice(media, patterns) for who, patterns in VOICES[group].items()}
+    voices = {who: voice(media, patterns) for who, patterns in VOICES[group].items()}
     kinds = [*((f"lecture {who}", "lecture") for who in voices), *((kind, kind) for kind in PLANS)]
     for place, (name, kind) in enumerate(kinds):
         condition = CONDITIONS[place % len(CONDITIONS)]
@@ -116,7 +116,7 @@ PLANS: Final = {
 }
 
 
-def _voice(media: Path, patterns: tuple[str, ...]) -> Sound:
+def voice(media: Path, patterns: tuple[str, ...]) -> Sound:
     """All that a voice says, at an RMS of 0.05."""
     paths = [path for pattern in patterns for path in sorted(media.glob(pattern))]
     if not paths:
@@ -176,19 +176,29 @@ def loud(sound: Sound, below_db: float = 35.0, above_db: float = 6.0, pause_s: f
 
 def _heard(sound: Sound, condition: str, draw: np.random.Generator) -> Sound:
     speech = np.sqrt(np.mean(sound**2))
-    if condition == "noise":  # of a fan: falling by 3 dB an octave, 15 dB below the speech
-        shape = np.fft.rfft(draw.normal(size=len(sound)))
-        noise = np.fft.irfft(shape / np.sqrt(np.arange(1, len(shape) + 1)), len(sound))
+    if condition == "noise":  # 15 dB below the speech
+        noise = fan(len(sound), draw)
         sound = sound + noise * speech * 10 ** (-15 / 20) / np.sqrt(np.mean(noise**2))
     elif condition == "music":
-        time = np.arange(len(sound)) / RATE
-        chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277.2, 329.6))
-        sound = sound + chord * (0.6 + 0.4 * np.sin(2 * np.pi * 0.3 * time)) * speech * 0.1
+        sound = sound + chord(len(sound)) * speech * 0.1
     elif condition == "room":
         sound = _reverberant(sound, 0.4, draw)
     elif condition == "codec":
         return _coded(sound.astype(np.float32))
     return np.clip(sound + draw.normal(0, 1e-4, len(sound)), -1, 1).astype(np.float32)
+
+
+def fan(length: int, draw: np.random.Generator) -> NDArray[np.float64]:
+    """Noise that falls by 3 dB an octave."""
+    shape = np.fft.rfft(draw.normal(size=length))
+    return np.fft.irfft(shape / np.sqrt(np.arange(1, len(shape) + 1)), length)
+
+
+def chord(length: int) -> NDArray[np.float64]:
+    """Three notes that swell and fade."""
+    time = np.arange(length) / RATE
+    notes = [np.sin(2 * np.pi * pitch * time) for pitch in (220, 277.2, 329.6)]
+    return np.sum(notes, axis=0) * (0.6 + 0.4 * np.sin(2 * np.pi * 0.3 * time))
 
 
 def _reverberant(sound: Sound, decay_s: float, draw: np.random.Generator) -> Sound:

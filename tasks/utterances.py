@@ -91,7 +91,8 @@ def utterances(
 def sound_of(speaker: str, turns: Sequence[Turn], voice: Sequence[Span]) -> tuple[Span, ...]:
     """The runs of voice in a speaker's turns, in order; a turn in which the level shows none counts whole.
 
-    Turns reach `_REACH_S` further on either side, but not into another speaker's turn.
+    Turns reach `_REACH_S` further on either side, but not into another speaker's turn. Sound that goes on further
+    still, such as music, has no edge there: it is the voice's up to the turn's own.
     """
     others = merged(turn.span for turn in turns if turn.speaker != speaker)
     reach = samples(_REACH_S)
@@ -107,9 +108,16 @@ def sound_of(speaker: str, turns: Sequence[Turn], voice: Sequence[Span]) -> tupl
         wide = Span(start, end)
         first = bisect_left(voice, wide.start, key=lambda run: run.end)
         last = bisect_left(voice, wide.end, key=lambda run: run.start)
-        inside = [run.clipped(wide) for run in voice[first:last]]
+        inside = [_up_to(zone, run, reach).clipped(wide) for run in voice[first:last]]
         runs += [run for run in inside if run.length] or [zone]
     return merged(runs)
+
+
+def _up_to(zone: Span, run: Span, reach: int) -> Span:
+    """A run of sound, cut at the edges of a turn that it passes by more than `reach`; nothing of it may be left."""
+    start = zone.start if run.start < zone.start - reach else run.start
+    end = zone.end if run.end > zone.end + reach else run.end
+    return Span(start, max(start, end))
 
 
 def pieces_of(

@@ -97,6 +97,12 @@ def test_a_breath_before_the_first_word_is_not_its_start() -> None:
     assert found[0].span == span(1.0, 2.2)
 
 
+def test_over_music_the_turn_tells_the_edges() -> None:
+    """Where sound goes on for long before and after a turn, the utterance begins and ends with the turn."""
+    found, _ = utterances(said("now we begin", 1.0), [Turn(A, span(1.0, 2.2))], [span(0.2, 3.4)])
+    assert found[0].span == span(1.0, 2.2)
+
+
 def test_speech_without_words_is_named() -> None:
     """A second of speech in which nothing was recognized is in no utterance; a cough of 0.3 s is nothing."""
     turns = [Turn(A, span(0, 1.2)), Turn(A, span(3, 4)), Turn(A, span(6, 6.3))]

@@ -15,12 +15,14 @@ import hashlib
 import json
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from manifests.model import Job
@@ -42,11 +44,17 @@ MEDIA = json.dumps(
 )
 """As `tasks.split` describes the media, as far as a plan looks at it."""
 
+SCRIPT, LINES = json.dumps({"language": "en", "utterances": []}), json.dumps({"language": "es", "lines": []})
+"""Of a lesson in which nothing is said."""
+
 MANIFEST = """course: library
 source_language: en
 targets: [es, ca, gl, fr, it]
 lessons: [{media: "media/*.mp4"}]
 """
+
+
+LESSONS_AT_ONCE = 200
 
 
 def library(folder: Path, lessons: int) -> Path:
@@ -63,9 +71,7 @@ def library(folder: Path, lessons: int) -> Path:
 def finish(manifest: Path) -> None:
     """Give every stage of every target what a run leaves: commits, objects, finished files, and rows of the ledger."""
     from flows.order import Order
-    from flows.standing import finished
     from flows.wanted import wanted
-    from manifests import store
     from manifests.workspace import Workspace
     from tasks.perform import Products
     from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
@@ -73,65 +79,126 @@ def finish(manifest: Path) -> None:
     from voiceclone.chain import signer
 
     signer()  # as a run does first: what is signed depends on who signs
-    # A library of bytes that nobody would miss need not reach the disk.
-    store._flush = lambda path: None  # pyright: ignore[reportPrivateUsage]
     root = Path(os.environ["DUB_WORKSPACE"])
     space = Workspace.open(root)
-    for item in wanted(Order(manifest=manifest, workspace=root)).lessons:
-        digest = hashlib.sha256(item.job.lesson_id.encode()).hexdigest()
-        # Nobody reads terabytes of holes.
-        space.digests._remember(item.job.media.stat(), digest)  # pyright: ignore[reportPrivateUsage]
-        products = Products()
-        for stage in LESSON_STAGES:
-            products = _made(stage, item.job, products, space)
-        for target in item.targets:
-            made = products
-            for stage in TARGET_STAGES:
-                made = _made(stage, target, made, space)
-            space.ledger.record(finished(target, made))
-        for stage, joined in joint_stages(item.job, Walk((), products), space):
-            _made(stage, item.job, joined, space)
+    lessons = wanted(Order(manifest=manifest, workspace=root)).lessons
+    media = Leaving(space)
+    for item in lessons:  # nobody reads terabytes of holes
+        media.digest(item.job.media, hashlib.sha256(item.job.lesson_id.encode()).hexdigest())
+    media.save()
+    for first in range(0, len(lessons), LESSONS_AT_ONCE):
+        leaving = Leaving(space)
+        for item in lessons[first : first + LESSONS_AT_ONCE]:
+            products = Products()
+            for stage in LESSON_STAGES:
+                products = leaving.made(stage, item.job, products)
+            walks: dict[str, Walk] = {}
+            for target in item.targets:
+                made = products
+                for stage in TARGET_STAGES:
+                    made = leaving.made(stage, target, made)
+                leaving.target(target, made)
+                walks[target.language or ""] = Walk((), made)
+            for stage, joined in joint_stages(item.job, Walk((), products), space, walks):
+                leaving.made(stage, item.job, joined)
+        leaving.save()
 
 
-def _made(stage: Stage, job: Job, products: Products, space: Workspace) -> Products:
-    """A stage's commit, as `tasks.perform` writes it, with next to nothing in it."""
-    from manifests.store import Commit
-    from tasks.perform import Outcome, key_of
+class Leaving:
+    """What runs leave of some lessons: files at once, the rows of the databases together."""
 
-    key, digests = key_of(stage, job, products, space)
-    name = f"{job.lesson_id}.{job.language or 'multi'}"
-    with space.store.scratch() as scratch:
+    def __init__(self, space: Workspace) -> None:
+        self._space = space
+        self._digests: list[tuple[str, str, int, int, str]] = []
+        self._runs: list[dict[str, Any]] = []
+        self._targets: list[dict[str, Any]] = []
+
+    def made(self, stage: Stage, job: Job, products: Products) -> Products:
+        """A stage's commit, as `tasks.perform` writes it, with next to nothing in it."""
+        from manifests.ledger import now
+        from manifests.store import COMMIT, Commit
+        from tasks.perform import Outcome, key_of
+
+        key, digests = key_of(stage, job, products, self._space)
+        name = f"{job.lesson_id}.{job.language or 'multi'}"
         outputs: dict[str, str] = {}
         for output in stage.makes:
-            file = scratch / output
-            file.parent.mkdir(parents=True, exist_ok=True)
-            media = stage.name == "split" and output == "media.json"
-            file.write_text(MEDIA if media else f"{stage.name} {output} of {name}", encoding="utf-8")
-            outputs[output] = space.store.put(file).name
-    delivered: dict[str, str] = {}
-    for suffix in {"remux": (".mp4", ".srt"), "multi": (".mp4",), "verify": (".dub.json",)}.get(stage.name, ()):
-        path = job.out / f"{name}{suffix}"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{stage.name} {name}", encoding="utf-8")
-        os.utime(path, (1e9, 1e9))
-        delivered[str(path)] = space.digests.of(path)
-    notes = {"course": job.course.course, "lesson": job.lesson_id, "language": job.language or ""}
-    notes |= {"state": "done", "problems": [], "duration_s": 600.0}
-    notes |= {"made_from": {"version": stage.version, "params": {}, "inputs": digests}}
-    engine = stage.engine(job)
-    commit = Commit(
-        stage.name,
-        key,
-        outputs,
-        delivered=delivered,
-        engine=engine.as_dict() if engine else {},
-        notes=notes,
-        seconds=2.0,
-    )
-    space.store.commit(commit)
-    with space.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
-        row.state, row.seconds, row.media_seconds = "done", 2.0, 600.0
-    return products.plus(Outcome(stage.name, commit, False, 2.0))
+            known = {"media.json": MEDIA, "script.json": SCRIPT, "lines.json": LINES}
+            content = known.get(output, f"{stage.name} {output} of {name}")
+            outputs[output] = self._object(content, Path(output).suffix)
+        delivered: dict[str, str] = {}
+        for suffix in {"remux": (".mp4", ".srt"), "multi": (".mp4",), "verify": (".dub.json",)}.get(stage.name, ()):
+            path, content = job.out / f"{name}{suffix}", f"{stage.name} {name}".encode()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            os.utime(path, (1e9, 1e9))
+            delivered[str(path)] = hashlib.sha256(content).hexdigest()
+            self.digest(path, delivered[str(path)])
+        notes = {"course": job.course.course, "lesson": job.lesson_id, "language": job.language or ""}
+        notes |= {"state": "done", "problems": [], "duration_s": 600.0}
+        notes |= {"made_from": {"version": stage.version, "params": {}, "inputs": digests}}
+        engine = stage.engine(job)
+        commit = Commit(
+            stage.name,
+            key,
+            outputs,
+            delivered=delivered,
+            engine=engine.as_dict() if engine else {},
+            notes=notes,
+            seconds=2.0,
+        )
+        path = self._space.store.folder / "commits" / stage.name / f"{key}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(COMMIT.dump_json(commit, indent=1))
+        row = {"course": job.course.course, "lesson": job.lesson_id, "language": job.language or "", "key": key}
+        row |= {"stage": stage.name, "state": "done", "seconds": 2.0, "media_seconds": 600.0, "started": now()}
+        self._runs.append(row)
+        return products.plus(Outcome(stage.name, commit, False, 2.0))
+
+    def digest(self, path: Path, sha256: str) -> None:
+        """What a file's digest is, remembered."""
+        facts = path.stat()
+        self._digests.append((str(facts.st_dev), str(facts.st_ino), facts.st_size, facts.st_mtime_ns, sha256))
+
+    def target(self, target: Job, made: Products) -> None:
+        """Where a target stands."""
+        from flows.standing import finished
+        from manifests.ledger import now
+
+        row = finished(target, made)
+        self._targets.append({name: getattr(row, name) for name in row.__slots__} | {"updated": now()})
+
+    def save(self) -> None:
+        """Write the rows."""
+        from sqlalchemy import insert
+
+        from manifests import ledger
+        from manifests.digests import Digests
+
+        space = self._space
+        Digests(space.digests.cache).read()  # makes the table
+        with closing(sqlite3.connect(space.digests.cache)) as cache, cache:
+            cache.executemany("insert or replace into files values (?, ?, ?, ?, ?)", self._digests)
+        space.digests.read()
+        for table, rows in (
+            (ledger._stage_runs, self._runs),  # pyright: ignore[reportPrivateUsage]
+            (ledger._targets, self._targets),  # pyright: ignore[reportPrivateUsage]
+        ):
+            if rows:
+                space.ledger._database.write(  # pyright: ignore[reportPrivateUsage]
+                    lambda connection, table=table, rows=rows: connection.execute(insert(table), rows)
+                )
+
+    def _object(self, content: str, suffix: str) -> str:
+        """An object of the store; it need not reach the disk, since nobody would miss it."""
+        from manifests.store import Ref
+
+        data = content.encode()
+        ref = Ref(hashlib.sha256(data).hexdigest(), suffix)
+        path = self._space.store.path(ref)
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+        return ref.name
 
 
 def measured(command: str, manifest: Path) -> dict[str, float]:

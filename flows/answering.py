@@ -4,14 +4,33 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, cast
 
 
-def print_json(value: Any) -> None:
-    """One JSON value, the whole answer of a command that was asked for `--json`."""
-    sys.stdout.write(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
+def print_json(value: Mapping[str, Any]) -> None:
+    """One JSON object, the whole answer of a command that was asked for `--json`: a key a line, and of a list that
+    stands under a key an entry a line.
+
+    An iterator is such a list, written as it comes: of a library it never is whole in memory.
+    """
+    for number, (name, part) in enumerate(value.items()):
+        sys.stdout.write(f"{',' if number else '{'}\n {_compact(name)}: ")
+        if isinstance(part, list | tuple | Iterator):
+            before = "["
+            for entry in cast("Iterable[Any]", part):
+                sys.stdout.write(f"{before}\n  {_compact(entry)}")
+                before = ","
+            sys.stdout.write("[]" if before == "[" else "\n ]")
+        else:
+            sys.stdout.write(_compact(part))
+    sys.stdout.write("\n}\n" if value else "{}\n")
 
 
 def print_line(text: str) -> None:
     """One line, never folded."""
     sys.stdout.write(text + "\n")
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -12,12 +12,13 @@ from rich.console import Console
 from flows.answering import print_json
 from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order, shown
-from flows.planning import missing_consents
+from flows.plan_tables import missing_consents
 from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows, stale_targets
 from flows.wanted import Selection, manifest_path, wanted
 from manifests import approvals, human_lines
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
+from manifests.looking import looking
 from manifests.workspace import Workspace, locate
 from tasks.pipeline import JOINT, PIPELINE
 from tasks.understanding import unread
@@ -75,9 +76,10 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
         findings += check_media(path, selection.course)
         findings += human_lines.faults(path)
         findings += approvals.faults(path, ((target.lesson_id, target.language or "") for target in selection.targets))
-        blocks += _blocks(selection)
-        missing += missing_consents((target, unspoken(target)) for target in selection.targets)
-        unheard += unread(selection.targets)
+        with looking():
+            blocks += _blocks(selection)
+            missing += missing_consents((target, unspoken(target)) for target in selection.targets)
+            unheard += unread(selection.targets)
     if json_wanted:
         print_json(
             {

@@ -9,6 +9,7 @@ from prefect import flow
 from flows.claiming import claims_of_this_process, lesson_held
 from flows.gathering import gather_people
 from flows.lesson import Incomplete, dub_lesson, explain
+from flows.looking_back import LookingBack
 from flows.order import Order
 from flows.progress import watcher
 from flows.remaining import expected
@@ -26,18 +27,24 @@ def dub_course(order: Order, course: str) -> None:
 
     Raises Incomplete when a target did not finish and the ledger says why, LedgerError where the ledger cannot say it.
     """
-    lessons = wanted(order).lessons
+    selection = wanted(order)
+    lessons = selection.lessons
     gather_people(order, lessons)
     at_once = max(1, min(order.cores, len(lessons)))
-    ledger = workspace(order.workspace).ledger
+    space = workspace(order.workspace)
+    ledger, looking_back = space.ledger, LookingBack(selection, space)
     watcher().expect(expected(_work(lessons), ledger.pace(), ledger.lengths(course)), order.cores)
 
     def work(item: Wanted) -> None:
         with lesson_held(mine, item, ledger, say):
-            dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once))
+            try:
+                dub_lesson(order, item.job, item.languages, max(1, order.cores // at_once))
+            finally:
+                looking_back.done(item)
 
-    with claims_of_this_process(workspace(order.workspace).claims) as mine:
+    with claims_of_this_process(space.claims) as mine:
         outcomes = side_by_side(work, lessons, at_once)
+        looking_back.look()
     broken: list[str] = []
     for item, outcome in zip(lessons, outcomes, strict=True):
         if isinstance(outcome, Exception):

@@ -27,6 +27,7 @@ from flows.wanted import wanted
 from manifests.claims import LEASE_S
 from manifests.errors import DubError, StageFailed
 from manifests.ledger import TargetRow, now
+from manifests.looking import looking
 from manifests.model import Stage
 from manifests.shelves import tidy
 from manifests.workspace import Workspace
@@ -103,7 +104,8 @@ def _brought_up_to_date(
         signer()  # makes the development chain where there is none: what is signed depends on who signs
     gather_people(order, selection.lessons)
     before = space.ledger.targets(selection.course.course)
-    work = list(pending(selection, space, force=order.force, refresh=order.refresh, unopened=True))
+    with looking():
+        work = list(pending(selection, space, force=order.force, refresh=order.refresh, unopened=True))
     for address in {each.item.job.address for each in work} - {""}:
         space.depots.at(address).try_out()
     say(f"{selection.course.course}: {len(work)} of {len(selection.lessons)} lessons have something to do")
@@ -118,11 +120,12 @@ def _brought_up_to_date(
             ended = _carried_out(fleet, shards, attempt)
             selection = wanted(order)  # as it is now: it may have been edited meanwhile
             known = space.ledger.targets(selection.course.course)
-            work = [
-                each
-                for each in pending(selection, space, force=order.force, refresh=order.refresh, unopened=True)
-                if _untold(each, before, known)
-            ]
+            with looking():
+                work = [
+                    each
+                    for each in pending(selection, space, force=order.force, refresh=order.refresh, unopened=True)
+                    if _untold(each, before, known)
+                ]
             for how in dict.fromkeys(_ends(work, ended).values()):
                 say(f"not finished, attempt {attempt} of {MOST_ATTEMPTS}: {how}")
         else:

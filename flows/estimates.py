@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from statistics import median, quantiles
 
 from manifests.ledger import Ledger
@@ -35,6 +36,26 @@ class Pace:
         return cls(low, median(shares), high)
 
 
+class _Later(Mapping[str, Pace]):
+    """The paces of all stages, made of their shares at the first question."""
+
+    def __init__(self, shares: Callable[[], Mapping[str, Sequence[float]]]) -> None:
+        self._shares = shares
+
+    @cached_property
+    def _paces(self) -> dict[str, Pace]:
+        return {stage: Pace.of(shares) for stage, shares in self._shares().items()}
+
+    def __getitem__(self, stage: str) -> Pace:
+        return self._paces[stage]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._paces)
+
+    def __len__(self) -> int:
+        return len(self._paces)
+
+
 @dataclass(frozen=True, slots=True)
 class History:
     """What every stage took before."""
@@ -46,10 +67,8 @@ class History:
 
     @classmethod
     def of(cls, ledger: Ledger) -> History:
-        return cls(
-            {stage: Pace.of(shares) for stage, shares in ledger.pace().items()},
-            {stage: Pace.of(shares) for stage, shares in ledger.weight().items()},
-        )
+        """Read when it is first asked for: where nothing is to be done, nobody need read what a library took."""
+        return cls(_Later(ledger.pace), _Later(ledger.weight))
 
     def estimated(self, steps: Sequence[Step], length: Length | None) -> tuple[Step, ...]:
         """Steps, and of those that will run how long they should take and how much they should write, where earlier

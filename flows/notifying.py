@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order
 from flows.saying import say
-from flows.standing import problem_text
 from manifests import settings
 from manifests.errors import DubError
 from manifests.ledger import TargetRow
 from manifests.settings import Notify
 from tasks.report.facts import NextStep
+from tasks.told_problems import problems_text
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -111,7 +111,7 @@ def interrupted(order: Order, course: str) -> Summary:
 
 def reason(row: TargetRow) -> str:
     """Why a target is not done, in one line."""
-    said = row.message or "; ".join(problem_text(problem) for problem in row.problems)
+    said = row.message or problems_text(row.problems)
     return " ".join((f"{row.stage}: {said}" if row.stage and row.message else said).split())
 
 

@@ -7,18 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from flows.lookout import Lookout, UpToDate
+from flows.lookout import NOTHING, Lookout, Target
 from flows.standing import finished
 from flows.wanted import Selection, Wanted
-from manifests.ledger import TargetRow
+from manifests.ledger import Standing
 from manifests.model import Job
 from manifests.workspace import Workspace
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 from tasks.staleness import Versions
 
-Known = Mapping[tuple[str, str], TargetRow]
-"""The ledger's rows, by lesson and language."""
+Known = Mapping[tuple[str, str], Standing]
+"""What the ledger says of targets, by lesson and language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,37 +43,33 @@ def pending(
     be done. With `unopened`, no media file is opened that nobody has read before: there is something to do then,
     whatever is in it.
     """
-    course = selection.course.course
-    known = space.ledger.targets(course)
+    known = space.ledger.standings(selection.course.course)
     lookout = Lookout(selection, space)
-    follow = partial(
-        walk,
-        workspace=space,
-        force=force,
-        last_keys=space.ledger.keys(course) if unopened else None,
-        versions=Versions(),
-        refresh=refresh,
-    )
+    follow = partial(walk, workspace=space, force=force, versions=Versions(), refresh=refresh)
     with space.depots.surveyed(), _saved(lookout):
         for item in selection.lessons:
-            seen = None if force else lookout.known(item, refresh=refresh)
-            if seen is not None and _is_told(item, seen, known):
+            seen = NOTHING if force else lookout.known(item, refresh=refresh)
+            told = {name for name, each in seen.targets.items() if _is_told(item, each, known)}
+            if seen.whole and told.issuperset(item.languages):
                 continue
             space.digests.read()
-            lesson = follow(LESSON_STAGES, item.job)
-            made = [follow(TARGET_STAGES, target, before=lesson) for target in item.targets]
-            for target, each in zip(item.targets, made, strict=True):
-                _tell(target, lesson, each, known, space)
-            open_, by_language = _open([lesson, *made]), dict(zip(item.languages, made, strict=True))
+            last_keys = lookout.last(item.job.lesson_id) if unopened else None
+            lesson = follow(LESSON_STAGES, item.job, last_keys=last_keys)
+            made: dict[str, Walk] = {}
+            for target in item.targets:
+                if (language := target.language or "") not in told:
+                    made[language] = follow(TARGET_STAGES, target, before=lesson, last_keys=last_keys)
+                    _tell(target, lesson, made[language], known, space)
+            open_ = _open([lesson, *made.values()])
             joint = [
                 follow((stage,), item.job, before=Walk((), products))
-                for stage, products in (() if open_ else joint_stages(item.job, lesson, space, by_language))
+                for stage, products in (() if open_ else joint_stages(item.job, lesson, space, made))
             ]
+            lookout.note(item, lesson, made, None if open_ else joint)
             if open_ := open_ | _open(joint):
-                lookout.forget(item)
+                unfinished = [language for language, each in made.items() if not each.complete]
+                lookout.forget(item, unfinished, lesson=not lesson.complete)
                 yield Pending(item, open_)
-            else:
-                lookout.note(item, lesson, made, joint)
 
 
 @contextmanager
@@ -85,21 +81,17 @@ def _saved(lookout: Lookout) -> Generator[None]:
         lookout.save()
 
 
-def _is_told(item: Wanted, seen: UpToDate, known: Known) -> bool:
-    """Whether the ledger knows the targets of a lesson of which nothing is to be done."""
-    rows = [known.get((item.job.lesson_id, each.language)) for each in seen.targets]
-    return all(
-        row is not None and (row.state, row.stale) == (each.state, bool(each.stale))
-        for row, each in zip(rows, seen.targets, strict=True)
-    )
+def _is_told(item: Wanted, target: Target, known: Known) -> bool:
+    """Whether the ledger knows a target of which nothing is to be done."""
+    return known.get((item.job.lesson_id, target.language)) == Standing(target.state, bool(target.stale))
 
 
 def _tell(target: Job, lesson: Walk, made: Walk, known: Known, space: Workspace) -> None:
     """Write a finished target into the ledger where it knows nothing of it, or something else."""
     if made.complete:
-        row = known.get((target.lesson_id, target.language or ""))
         state = made.products.outcomes["verify"].commit.notes["state"]
-        if row is None or (row.state, row.stale) != (state, bool(lesson.stale or made.stale)):
+        standing = Standing(state, bool(lesson.stale or made.stale))
+        if known.get((target.lesson_id, target.language or "")) != standing:
             space.ledger.record(finished(target, made.products))
 
 

@@ -29,7 +29,12 @@ def results(selection: Selection, space: Workspace) -> list[TargetRow]:
 
 def _require_word(selection: Selection, rows: Sequence[TargetRow]) -> None:
     known = {(row.lesson, row.language) for row in rows}
-    silent = [each.name for each in selection.targets if (each.lesson_id, each.language or "") not in known]
+    silent = [
+        f"{item.job.lesson_id}:{language}"
+        for item in selection.lessons
+        for language in item.languages
+        if (item.job.lesson_id, language) not in known
+    ]
     if silent:
         raise StageFailed(
             f"the ledger does not know how these went: {', '.join(silent)}.", remedy="This is a defect of dubflow."

@@ -24,10 +24,11 @@ from flows.reporting import left_report, report_command
 from flows.results import results
 from flows.saying import choose_log_format, emit, in_json, say
 from flows.server import api
-from flows.standing import INTERRUPTED, as_json, exit_code, print_rows
+from flows.standing import INTERRUPTED, exit_code, print_rows, told
 from flows.wanted import Selection, as_it_is_now, manifest_path, wanted
 from manifests.errors import DubError, InputError
 from manifests.ledger import TargetRow, now
+from manifests.looking import looking
 from manifests.model import Stage
 from manifests.script import Script, load
 from manifests.shelves import tidy
@@ -141,20 +142,20 @@ def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = 
             os._exit(INTERRUPTED)
     count(course, rows, since=begun)
     if json_wanted:
-        print_json(as_json(course, rows) | ({"report": left} if left else {}))
+        print_json({"course": course, "targets": told(rows)} | ({"report": left} if left else {}))
     elif table:
         print_rows(Console(), course, rows)
-    told = summary(order, course, rows, left)
+    short = summary(order, course, rows, left)
     if in_json():
-        emit("ended", code=exit_code(rows), **told.as_dict())
+        emit("ended", code=exit_code(rows), **short.as_dict())
     else:
         if not report:
             say(f"To see and hear it all on one page: {report_command(order)}")
-        for step in reversed(told.steps):  # what resumes a failed run is the last word
+        for step in reversed(short.steps):  # what resumes a failed run is the last word
             say(f"{step.why} {step.command}")
     if tell:
         sys.stdout.flush()
-        notify(told, order.manifest.parent)
+        notify(short, order.manifest.parent)
     return exit_code(rows)
 
 
@@ -176,7 +177,7 @@ def _carried_out(order: Order, space: Workspace, *, quiet: bool) -> list[TargetR
     selection = wanted(order)
     if selection.course.delivery.disclosure.credentials:
         signer()  # makes the development chain where there is none: what is signed depends on who signs
-    with space.surveyed():
+    with space.surveyed(), looking():
         nothing_to_do = _up_to_date(order, selection, space)
     if not nothing_to_do:
         for address in {item.job.address for item in selection.lessons} - {""}:

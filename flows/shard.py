@@ -15,6 +15,7 @@ from prefect.states import Failed
 
 from flows.claiming import claims_of_this_process, lesson_held
 from flows.lesson import dub_lesson, explain
+from flows.looking_back import LookingBack
 from flows.progress import watching
 from flows.shards import Shard
 from flows.side_by_side import side_by_side
@@ -40,6 +41,7 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
     except DubError as error:
         return Failed(message=str(error))  # the course flow sends the lessons to another, or says this of them
     at_once = max(1, min(order.cores, len(selection.lessons)))
+    looking_back = LookingBack(selection, space)
 
     def work(item: Wanted) -> None:
         with lesson_held(mine, item, space.ledger, log.info):
@@ -51,6 +53,8 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
                 if not isinstance(error, ClaimLost):
                     explain(order, item, error)
                     raise
+            finally:
+                looking_back.done(item)
 
     with ExitStack() as ends:
         ends.enter_context(watching())
@@ -59,6 +63,7 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
         if accelerator:
             ends.enter_context(own_device(log.info))
         outcomes = side_by_side(work, selection.lessons, at_once)
+        looking_back.look()
     for outcome in outcomes:
         if isinstance(outcome, LedgerError):
             raise outcome

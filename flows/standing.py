@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -15,9 +15,13 @@ from manifests.model import Job
 from tasks.perform import Products
 from tasks.pipeline import PIPELINE
 from tasks.staleness import Versions
+from tasks.told_problems import in_a_row, problems_text
 
 DONE, DEFECT, MISUNDERSTOOD, UNFINISHED, BLOCKED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 """The exit codes of every command."""
+
+FITTED = 1_000
+"""Rows of a table that are fitted to the terminal, at most."""
 
 _COLOURS = {"done": "green", "partial": "yellow", "blocked": "yellow", "review": "yellow", "failed": "red"}
 
@@ -92,10 +96,12 @@ Stale = Mapping[tuple[str, str], Mapping[str, str]]
 
 def as_json(course: str, rows: Iterable[TargetRow], stale: Stale | None = None) -> dict[str, Any]:
     """What `--json` prints for `run`, `rerun` and `status`."""
-    return {
-        "course": course,
-        "targets": [_as_json(row, (stale or {}).get((row.lesson, row.language), {})) for row in rows],
-    }
+    return {"course": course, "targets": list(told(rows, stale))}
+
+
+def told(rows: Iterable[TargetRow], stale: Stale | None = None) -> Iterator[dict[str, Any]]:
+    """The targets of that, one after the other."""
+    return (_as_json(row, (stale or {}).get((row.lesson, row.language), {})) for row in rows)
 
 
 def _as_json(row: TargetRow, stale: Mapping[str, str]) -> dict[str, Any]:
@@ -109,37 +115,45 @@ def _as_json(row: TargetRow, stale: Mapping[str, str]) -> dict[str, Any]:
 
 
 def print_rows(console: Console, course: str, rows: Iterable[TargetRow], stale: Stale | None = None) -> None:
-    """The table that `run` ends with and `status` shows."""
+    """The table that `run` ends with and `status` shows; of a library in lines that are not fitted to the terminal."""
+    rows = list(rows)
+    if len(rows) > FITTED:
+        _print_lines(console, course, rows, stale or {})
+        return
     table = Table(title=course, title_justify="left", box=None, pad_edge=False)
     for heading in ("lesson", "language", "state", "what"):
         table.add_column(heading, overflow="fold")
     for row in rows:
         state = f"[{_COLOURS[row.state]}]{row.state}[/]" if row.state in _COLOURS else row.state
-        old = "; ".join(
-            f"{name} is stale: {why}" for name, why in (stale or {}).get((row.lesson, row.language), {}).items()
-        )
-        table.add_row(_plain(row.lesson), row.language, state, _plain("; ".join(filter(None, (_what(row), old)))))
+        table.add_row(_plain(row.lesson), row.language, state, _plain(_what(row, stale or {})))
     console.print(table)
 
 
-def _what(row: TargetRow) -> str:
+def _print_lines(console: Console, course: str, rows: Sequence[TargetRow], stale: Stale) -> None:
+    """The same columns, each row as it is: fitting and folding a row takes longer than looking its target over."""
+    lessons = max(map(len, ("lesson", *(row.lesson for row in rows))))
+    languages = max(map(len, ("language", *(row.language for row in rows))))
+    console.file.write(f"{course}\n{'lesson':{lessons}}  {'language':{languages}}  {'state':7}  what\n")
+    for row in rows:
+        line = f"{row.lesson:{lessons}}  {row.language:{languages}}  {row.state:7}  {_what(row, stale)}"
+        console.file.write(line.rstrip() + "\n")
+
+
+def _what(row: TargetRow, stale: Stale) -> str:
+    """What is to be said of a target: where it lies, or why it does not."""
     if row.state == "done":
-        return _nearby(row.output)
-    if row.message:
-        return f"{row.stage}: {row.message}" if row.stage else row.message
-    return "; ".join(problem_text(problem) for problem in row.problems)
-
-
-def problem_text(problem: Mapping[str, Any]) -> str:
-    """A problem in a table: its line or its gate first."""
-    about = f"line {problem['line']}" if problem.get("line") else problem.get("gate", "")
-    return f"{about}: {problem['message']}" if about else problem["message"]
+        said = _nearby(row.output)
+    elif row.message:
+        said = f"{row.stage}: {row.message}" if row.stage else row.message
+    else:
+        said = problems_text(row.problems)
+    old = (f"{name} is stale: {why}" for name, why in stale.get((row.lesson, row.language), {}).items())
+    return in_a_row([said, *old])
 
 
 def _nearby(output: str) -> str:
     """A path as short as it can be said from here."""
-    path = Path(output)
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else output
+    return output.removeprefix(f"{Path.cwd()}/")
 
 
 def _plain(text: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 from flows.answering import print_json
 from manifests import settings
@@ -140,5 +141,5 @@ def attach_statement(consent: str, evidence: Evidence, json_wanted: bool) -> Non
         sys.stdout.write("\n".join((f"{consent}: statement added", *remarks)) + "\n")
 
 
-def _json(value: object) -> None:
+def _json(value: dict[str, Any]) -> None:
     print_json(value)

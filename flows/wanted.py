@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -79,13 +79,17 @@ def _wanted(
     if course is None:
         course = _course(manifest, changed)
     course = _with_profile(course, asked or (None if "profile" in course.model_fields_set else usual))
-    languages: dict[str, list[str]] = {}
     lessons = {job.lesson_id: job for job in jobs(manifest, course, out, workspace)}
-    for target in select(list(lessons.values()), only):
-        languages.setdefault(target.lesson_id, []).append(target.language or "")
-    return Selection(
-        course, tuple(Wanted(_alone(lessons[name], workspace), tuple(tags)) for name, tags in languages.items())
-    )
+    languages = _chosen(list(lessons.values()), only) if only else dict.fromkeys(lessons, course.targets)
+    return Selection(course, tuple(Wanted(_alone(lessons[name], workspace), tags) for name, tags in languages.items()))
+
+
+def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The languages that are wanted of each lesson of which any is."""
+    languages: dict[str, tuple[str, ...]] = {}
+    for target in select(jobs, only):
+        languages[target.lesson_id] = (*languages.get(target.lesson_id, ()), target.language or "")
+    return languages
 
 
 @lru_cache(maxsize=2)

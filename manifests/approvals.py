@@ -35,9 +35,14 @@ def folder(manifest: Path) -> Path:
     return manifest.with_name(f"{manifest.stem}.lines")
 
 
+def name(lesson: str, language: str) -> str:
+    """How the file of a target's approval is called, in that folder."""
+    return f"{lesson}.{language}.approval.json"
+
+
 def path(manifest: Path, lesson: str, language: str) -> Path:
     """The file of a target's approval."""
-    return folder(manifest) / f"{lesson}.{language}.approval.json"
+    return folder(manifest) / name(lesson, language)
 
 
 def read(manifest: Path, lesson: str, language: str) -> Approval | None:

@@ -6,7 +6,8 @@ An engine is an entry point of the stage's group, so that any installed package 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib import metadata
 from importlib.metadata import entry_points
 from typing import Final
 
@@ -40,6 +41,12 @@ PROFILES: Final[Mapping[str, Mapping[Stage, str]]] = {
 def installed(stage: Stage) -> tuple[str, ...]:
     """Names of the engines for a stage, sorted."""
     return tuple(sorted({point.name for point in entry_points(group=GROUPS[stage])}))
+
+
+@cache
+def version(package: str) -> str:
+    """The version of an installed package; a library's every key asks for it. Raises PackageNotFoundError."""
+    return metadata.version(package)
 
 
 def chosen(course: Course, stage: Stage) -> EngineChoice:

@@ -34,9 +34,14 @@ class HumanLine:
 _LINE = TypeAdapter(HumanLine)
 
 
+def name(lesson: str, language: str) -> str:
+    """How the file of a target's human lines is called, in that folder."""
+    return f"{lesson}.{language}.lines.jsonl"
+
+
 def path(manifest: Path, lesson: str, language: str) -> Path:
     """The file of a target's human lines, whether or not it is there."""
-    return folder(manifest) / f"{lesson}.{language}.lines.jsonl"
+    return folder(manifest) / name(lesson, language)
 
 
 def read(file: Path) -> tuple[HumanLine, ...]:

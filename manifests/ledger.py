@@ -7,8 +7,9 @@ again from the store's commits (`rebuild`), so that losing it is an inconvenienc
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, ItemsView, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -27,6 +28,8 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    bindparam,
+    cast,
     delete,
     func,
     insert,
@@ -84,11 +87,30 @@ _targets = Table(
     Column("updated", String, nullable=False),
 )
 
+_TARGETS = select(
+    *(column for column in _targets.c if column.name != "stages"), cast(_targets.c.stages, Text).label("stages")
+)
+"""With their stages as text."""
+
 _PLACE = (_stage_runs.c.course, _stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage)
 
 _HAS_RESULT = ("done", "cached")
 
 _BY_PLACE = Index("stage_runs_by_place", *_PLACE)
+
+_KEYS = (
+    select(_stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage, _stage_runs.c.key)
+    .where(_stage_runs.c.course == bindparam("of_course"), _stage_runs.c.state.in_(_HAS_RESULT))
+    .order_by(_stage_runs.c.id)
+)
+
+_KEYS_OF_LESSON = (
+    _KEYS.where(_stage_runs.c.lesson == bindparam("of_lesson"))
+    # An order that no index has: else SQLite walks the whole course in the order of ids to save a sort of ten.
+    .order_by(None)
+    .order_by(_stage_runs.c.id + 0)
+)
+"""Made once: a look at a library asks it of every lesson."""
 
 HISTORY_DAYS = 180.0
 """So long the runs of stages are remembered, for estimates, beyond the last ones."""
@@ -116,6 +138,31 @@ def sizes_of_results(connection: Connection) -> None:
         connection.execute(text("ALTER TABLE stage_runs ADD COLUMN bytes BIGINT"))
 
 
+class Stages(Mapping[str, dict[str, Any]]):
+    """What a row says of stages, as the ledger holds it: read when it is asked for, since of most rows of a library
+    nobody asks, and as text they take a fifth of the memory."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getitem__(self, stage: str) -> dict[str, Any]:
+        return self._held()[stage]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._held())
+
+    def __len__(self) -> int:
+        return len(self._held())
+
+    def items(self) -> ItemsView[str, dict[str, Any]]:
+        return self._held().items()
+
+    def _held(self) -> dict[str, dict[str, Any]]:
+        return json.loads(self._text)
+
+
 @dataclass(frozen=True, slots=True)
 class TargetRow:
     """Where one target stands."""
@@ -129,9 +176,17 @@ class TargetRow:
     message: str = ""
     output: str = ""
     problems: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    stages: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    stages: Mapping[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
     stale: bool = False
     updated: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where one target stands, in short."""
+
+    state: str
+    stale: bool
 
 
 def now() -> str:
@@ -217,7 +272,7 @@ class Ledger:
     def record(self, row: TargetRow) -> None:
         """Write where a target stands, over what was said before. Raises LedgerError where the disk takes nothing."""
         values = {name: getattr(row, name) for name in row.__slots__} | {"updated": now()}
-        values["message"] = _storable(row.message)
+        values |= {"message": _storable(row.message), "stages": dict(row.stages)}
 
         def write(connection: Connection) -> None:
             dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -256,8 +311,18 @@ class Ledger:
     def targets(self, course: str) -> dict[tuple[str, str], TargetRow]:
         """Every known target of a course by lesson and language."""
         with self._database.reading() as connection:
-            rows = connection.execute(select(_targets).where(_targets.c.course == course)).mappings()
-            return {(row["lesson"], row["language"]): TargetRow(**row) for row in rows}
+            rows = connection.execute(_TARGETS.where(_targets.c.course == course))
+            found = [dict[str, Any](row) for row in rows.mappings()]
+        for row in found:
+            row["stages"] = Stages(row["stages"])
+        return {(row["lesson"], row["language"]): TargetRow(**row) for row in found}
+
+    def standings(self, course: str) -> dict[tuple[str, str], Standing]:
+        """Where every known target of a course stands, by lesson and language; of a library this costs little."""
+        query = select(_targets.c.lesson, _targets.c.language, _targets.c.state, _targets.c.stale)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(_targets.c.course == course))
+            return {(lesson, language): Standing(state, stale) for lesson, language, state, stale in rows}
 
     def pace(self, course: str | None = None) -> dict[str, list[float]]:
         """For each stage, what its finished runs took: seconds of work for each second of programme."""
@@ -300,16 +365,10 @@ class Ledger:
 
     def keys(self, course: str, lesson: str | None = None) -> dict[tuple[str, str, str], str]:
         """The key of the latest result of every stage, by lesson, language (empty for a lesson's) and stage."""
-        query = (
-            select(_stage_runs.c.lesson, _stage_runs.c.language, _stage_runs.c.stage, _stage_runs.c.key)
-            .where(_stage_runs.c.course == course, _stage_runs.c.state.in_(_HAS_RESULT))
-            .order_by(_stage_runs.c.id)
-        )
-        if lesson is not None:
-            # An order that no index has: else SQLite walks the whole course in the order of ids to save a sort of ten.
-            query = query.where(_stage_runs.c.lesson == lesson).order_by(None).order_by(_stage_runs.c.id + 0)
+        query = _KEYS if lesson is None else _KEYS_OF_LESSON
         with self._database.reading() as connection:
-            return {(row.lesson, row.language, row.stage): row.key for row in connection.execute(query)}
+            rows = connection.execute(query, {"of_course": course, "of_lesson": lesson}).all()
+        return {(lesson, language, stage): key for lesson, language, stage, key in rows}
 
     def lesson_keys(self) -> dict[tuple[str, str], dict[str, str]]:
         """For every lesson, by course and lesson: the key of the latest finished run of each stage done once for it."""

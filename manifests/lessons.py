@@ -173,20 +173,17 @@ def _media_files(lesson: Lesson, folder: Path, outputs: tuple[Path, ...]) -> lis
         return [Path(os.path.abspath(path))]  # noqa: PTH100 (a link keeps its name)
     # Our own folder's name may hold a bracket: only the lesson's part is a pattern.
     names = glob.glob(lesson.media, root_dir=folder, recursive=True)  # noqa: PTH207 (pathlib's matches hidden files)
-    files = {Path(os.path.abspath(folder / name)) for name in names}  # noqa: PTH100 (as above)
-    return sorted((file for file in files if file.is_file() and not _is_beneath(file, outputs)), key=_natural)
+    # A glob finds thousands: they become paths once it is known which of them are wanted.
+    files = {os.path.abspath(f"{folder}/{name}") for name in names}  # noqa: PTH100 (as above)
+    ours = tuple(f"{output}/" for output in outputs)
+    wanted = (file for file in files if not file.startswith(ours) and os.path.isfile(file))  # noqa: PTH113 (as above)
+    return [Path(file) for file in sorted(wanted, key=_natural)]
 
 
-def _is_beneath(file: Path, folders: tuple[Path, ...]) -> bool:
-    return any(file.is_relative_to(folder) for folder in folders)
-
-
-def _natural(path: Path) -> list[tuple[int, int, str]]:
+def _natural(path: str) -> list[tuple[int, int, str]]:
     """Sorts `lesson 2` before `lesson 10`: digits as numbers, all else as text without regard to case."""
-    parts = re.split(r"(\d+)", str(path).casefold(), flags=re.ASCII)
-    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)] + [
-        (2, 0, str(path))
-    ]
+    parts = re.split(r"(\d+)", path.casefold(), flags=re.ASCII)
+    return [(1, int(part), part) if index % 2 else (0, 0, part) for index, part in enumerate(parts)] + [(2, 0, path)]
 
 
 def _overwritten(placed: list[tuple[At, Job]], course: Course, folder: Path) -> Iterator[Fault]:

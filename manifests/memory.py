@@ -17,6 +17,7 @@ from manifests import human_lines
 from manifests.approvals import folder
 from manifests.errors import ManifestError, StoreError
 from manifests.human_lines import HumanLine
+from manifests.looking import asked_once
 
 _SCHEMA = """
 create table if not exists files (path text primary key, size integer, mtime_ns integer, sha256 text);
@@ -46,6 +47,11 @@ class Memory:
     """Digest of all of it."""
 
 
+def _question(manifest: Path, language: str, workspace: Path) -> tuple[Path, str, Path]:
+    return manifest, language, workspace
+
+
+@asked_once(_question)
 def recall(manifest: Path, language: str, workspace: Path) -> Memory | None:
     """The memory as the files beside the manifest have it now; None where there is none.
 

@@ -1,8 +1,9 @@
 """What was found up to date, and by which facts, so that a library of finished lessons is not looked through again.
 
-One row a lesson in an SQLite file of the workspace that anybody may delete: a digest of everything that its results
-depend on, the files that were looked at with their inodes, sizes and times, and the commits and objects that were
-there. As long as all of that is as it was, so is the answer.
+One row for each part of a lesson (its own stages, each language, what carries all languages) in an SQLite file of the
+workspace that anybody may delete: a digest of everything that its results depend on, the files that were looked at
+with their inodes, sizes and times, and the commits and objects that were there. As long as all of that is as it was, so
+is the answer.
 """
 
 from __future__ import annotations
@@ -11,47 +12,54 @@ import json
 import os
 import sqlite3
 import time
+from array import array
 from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from manifests.digests import AT_REST_NS
 from manifests.errors import StoreError
 
+LESSON: Final = ""
+"""The part of a lesson that is done once, whatever its languages; the parts of its languages are called by them."""
+
+TOGETHER: Final = "*"
+"""The part that carries all of its languages."""
+
 _SCHEMA = """
-create table if not exists seen (
-    course text, lesson text, languages text, facts text, files text, commits text, objects text, told text,
-    primary key (course, lesson, languages)
-)
+create table if not exists sightings (
+    course text, lesson text, part text, facts text, files text, commits blob, objects blob, told text,
+    primary key (course, lesson, part)
+) without rowid
 """
 
-Identity = tuple[int, int, int]
+Identity = list[int]
 """Inode, size, and time of change in nanoseconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """A lesson that was up to date in some languages."""
+    """A part of a lesson that was up to date."""
 
     facts: str
     """Digest of everything that its results depend on, but for the content of `files`."""
     files: Mapping[str, Identity]
-    commits: tuple[str, ...]
-    """`stage/key`."""
+    commits: tuple[int, ...]
+    """The marks of their keys, in the order of the stages."""
     objects: tuple[int, ...]
     """The marks of what they name, as the store's `marks` has them."""
     told: Mapping[str, Any]
     """What a plan says of it, as JSON."""
 
-    def holds(self, facts: str, commits: frozenset[str], objects: frozenset[int] | None) -> bool:
+    def holds(self, facts: str, commits: frozenset[int], objects: frozenset[int] | None) -> bool:
         """Whether everything is as it was, given the commits and objects that are there; None takes those as there."""
         return (
             self.facts == facts
-            and all(identity(path) == was for path, was in self.files.items())
             and commits.issuperset(self.commits)
             and (objects is None or objects.issuperset(self.objects))
+            and not any(identity(path) != was for path, was in self.files.items())
         )
 
 
@@ -61,16 +69,20 @@ def identity(path: str | Path) -> Identity | None:
         facts = os.stat(path)  # noqa: PTH116  (a library has hundreds of thousands: a Path each would double the time)
     except OSError:
         return None
-    return facts.st_ino, facts.st_size, facts.st_mtime_ns
+    return [facts.st_ino, facts.st_size, facts.st_mtime_ns]
+
+
+def is_at_rest(known: Identity) -> bool:
+    """Whether a file changed so long ago that another change would show in its time."""
+    return known[2] <= time.time_ns() - AT_REST_NS
 
 
 def at_rest(paths: Iterable[Path]) -> dict[str, Identity] | None:
     """The identities of files; None where one is missing, or changed so lately that its time proves nothing."""
     found: dict[str, Identity] = {}
-    latest = time.time_ns() - AT_REST_NS
     for path in paths:
         known = identity(path)
-        if known is None or known[2] > latest:
+        if known is None or not is_at_rest(known):
             return None
         found[str(path)] = known
     return found
@@ -81,51 +93,73 @@ class Seen:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._reading: sqlite3.Connection | None = None
 
-    def of(self, course: str) -> dict[tuple[str, str], Sighting]:
-        """By lesson and languages, with commas between them."""
-        query = "select lesson, languages, facts, files, commits, objects, told from seen where course = ?"
-        with self._opened() as index:
-            return {
-                (lesson, languages): Sighting(
-                    facts,
-                    {path: (each[0], each[1], each[2]) for path, each in json.loads(files).items()},
-                    tuple(commits.split()),
-                    tuple(int(each, 16) for each in objects.split()),
-                    json.loads(told),
-                )
-                for lesson, languages, facts, files, commits, objects, told in index.execute(query, (course,))
-            }
+    def of(self, course: str, lesson: str) -> dict[str, Sighting]:
+        """Those of one lesson, by part. What reads them stays open until `close`: a library asks for thousands."""
+        query = "select part, facts, files, commits, objects, told from sightings where course = ? and lesson = ?"
+        with self._explained():
+            if self._reading is None:
+                self._reading = self._connected()
+            rows = self._reading.execute(query, (course, lesson)).fetchall()
+        return {
+            part: Sighting(
+                facts,
+                json.loads(files),
+                tuple(array("Q", commits)),
+                tuple(array("Q", objects)),
+                json.loads(told),
+            )
+            for part, facts, files, commits, objects, told in rows
+        }
 
     def remember(self, course: str, sightings: Mapping[tuple[str, str], Sighting]) -> None:
-        """Write down sightings, over earlier ones."""
+        """Write down sightings, by lesson and part, over earlier ones."""
         rows = (
             (
                 course,
                 *at,
                 each.facts,
                 json.dumps(dict(each.files)),
-                " ".join(each.commits),
-                " ".join(f"{object_:x}" for object_ in each.objects),
+                array("Q", each.commits).tobytes(),
+                array("Q", each.objects).tobytes(),
                 json.dumps(dict(each.told)),
             )
             for at, each in sightings.items()
         )
-        with self._opened() as index:
-            index.executemany("insert or replace into seen values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        with self._writing() as index:
+            index.executemany("insert or replace into sightings values (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
-    def forget(self, course: str, lessons: Iterable[str]) -> None:
-        """Forget lessons: something of them is going to be done."""
-        with self._opened() as index:
-            index.executemany("delete from seen where course = ? and lesson = ?", ((course, each) for each in lessons))
+    def forget(self, course: str, parts: Iterable[tuple[str, str]]) -> None:
+        """Forget parts of lessons: something of them is going to be done."""
+        with self._writing() as index:
+            index.executemany(
+                "delete from sightings where course = ? and lesson = ? and part = ?",
+                ((course, *each) for each in parts),
+            )
+
+    def close(self) -> None:
+        """Let go of the file; asked again, it is opened again."""
+        if self._reading is not None:
+            self._reading.close()
+            self._reading = None
+
+    def _connected(self) -> sqlite3.Connection:
+        index = sqlite3.connect(self._file, timeout=60)
+        index.execute("pragma synchronous = off")  # losing it costs one slow look
+        index.execute("drop table if exists seen")  # as an earlier version had it
+        index.execute(_SCHEMA)
+        return index
 
     @contextmanager
-    def _opened(self) -> Generator[sqlite3.Connection]:
+    def _writing(self) -> Generator[sqlite3.Connection]:
+        with self._explained(), closing(self._connected()) as index, index:
+            yield index
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
         try:
-            with closing(sqlite3.connect(self._file, timeout=60)) as index, index:
-                index.execute("pragma synchronous = off")  # losing it costs one slow look
-                index.execute(_SCHEMA)
-                yield index
+            yield
         except sqlite3.Error as error:
             raise StoreError(
                 f"cannot use {self._file}: {error}.",

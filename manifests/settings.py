@@ -42,6 +42,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic_core import ErrorDetails
 
 from manifests.errors import Finding, ManifestError
+from manifests.looking import asked_once
 
 FILE: Final = "dubflow.toml"
 
@@ -152,6 +153,11 @@ class Settings(_Part):
     notify: Notify = Notify()
 
 
+def _question(folder: Path | None = None) -> Path | None:
+    return folder
+
+
+@asked_once(_question)
 def of(folder: Path | None = None) -> Settings:
     """What holds for a folder (that of a manifest; the current one, if none is given).
 
@@ -160,6 +166,7 @@ def of(folder: Path | None = None) -> Settings:
     return _with_environment([_read(path, path == personal_file()) for path in files(folder)])
 
 
+@asked_once(lambda: None)
 def personal() -> Settings:
     """What holds wherever one is: the user's own file and the environment. Raises as `of` does."""
     path = personal_file()
@@ -192,6 +199,13 @@ def files(folder: Path | None = None) -> tuple[Path, ...]:
 
 def personal_file() -> Path:
     """Where the user's own file is, or would be."""
+    return _personal_file(os.environ.get("XDG_CONFIG_HOME"), os.environ.get("HOME"))
+
+
+@lru_cache(maxsize=8)
+def _personal_file(*places: str | None) -> Path:
+    """Asked for as often as `_personal`: found again where the variables that name it changed."""
+    del places
     from platformdirs import user_config_path
 
     return user_config_path("dubflow", appauthor=False) / FILE

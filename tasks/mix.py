@@ -10,13 +10,13 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from manifests.engines import version
 from manifests.errors import StageFailed
 from manifests.model import Job
 from manifests.script import Diarization, Script, dump, load

@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,7 +121,7 @@ class Stage:
             {
                 "stage": self.name,
                 "version": self.version,
-                "params": asdict(self.params(job)),
+                "params": self.params(job),
                 "inputs": dict(digests),
                 "engine": [engine.name, engine.weights_sha256] if engine else None,
             }
@@ -129,7 +129,10 @@ class Stage:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces); the same in every process."""
+    """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces); the same in every process.
+
+    A dataclass is the object of its fields.
+    """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -137,4 +140,6 @@ def digest(value: Any) -> str:
 def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {each.name: getattr(value, each.name) for each in fields(value)}
     raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")

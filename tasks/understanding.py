@@ -41,7 +41,7 @@ def reading(job: Job) -> tuple[Hearing | None, str]:
 def unread(jobs: Iterable[Job]) -> list[str]:
     """In which languages a dub that is to be read back is held for want of a reader, and why; each said once."""
     said: dict[str, None] = {}
-    for job in jobs:
+    for job in {job.language: job for job in jobs}.values():  # no lesson of a language differs from another in this
         if job.course.quality.read_back is not None and (why := reading(job)[1]):
             said[f"{job.language}: nobody here can read the dub back, and each waits for review: {why}"] = None
     return list(said)

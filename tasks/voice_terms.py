@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, replace
 
 from manifests.engines import chosen
 from manifests.errors import ConsentRefused
+from manifests.looking import asked_once
 from manifests.model import Job, Speakers
 from manifests.rules import STOCK
 from tasks import understanding
@@ -87,6 +88,12 @@ class VoiceTerms:
         return Named(self.people, known, self.by_voice, self.unknown)
 
 
+def _question(job: Job) -> tuple[Hashable, ...]:
+    """What the answers about a target's voices depend on, within one look at one course."""
+    return job.manifest, job.course.course, job.workspace, job.language, repr(job.lesson.speakers)
+
+
+@asked_once(_question)
 def params(job: Job) -> VoiceTerms:
     """The terms of one target, with everything that the choice of its voices depends on."""
     course, registry = job.course, Registry.default()
@@ -136,6 +143,7 @@ def terms(job: Job) -> VoiceTerms | None:
     return replace(asked, people={}, by_voice=False, unknown="", enrolments={}, gathered={})
 
 
+@asked_once(_question)
 def unspoken(job: Job) -> dict[str, str]:
     """People who may speak in a lesson, and whose own voice may not in this language: each with the reason.
 

@@ -7,9 +7,9 @@ Voices are told apart by a WeSpeaker network, PLDA and VBx. Its words about who 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Final
 
+from manifests.engines import version
 from manifests.errors import InputError
 from tasks.engines.listening_models import COMMUNITY
 from tasks.engines.models import Model, digest, require

@@ -7,9 +7,9 @@ refused. It obeys no rate, it draws (each take has a seed), and it says one line
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Final
 
+from manifests.engines import version
 from manifests.errors import EngineUnavailable
 from manifests.script import Speaker, Voice
 from tasks.engines import models

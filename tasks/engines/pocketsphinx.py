@@ -10,7 +10,6 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import importlib
-import importlib.metadata
 import importlib.util
 import math
 import multiprocessing
@@ -28,6 +27,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from manifests.engines import version
 from manifests.errors import EngineUnavailable, InputError, StageFailed
 from manifests.script import Word
 from manifests.spans import ANALYSIS_RATE, RATE, Span
@@ -65,7 +65,7 @@ _MOST_GAIN_DB = 40.0
 def engine() -> Engine:
     """Name, version and the digest of the model. Raises EngineUnavailable where the package is not installed."""
     weights = _weights_sha256()
-    return Engine(NAME, importlib.metadata.version(NAME), weights)
+    return Engine(NAME, version(NAME), weights)
 
 
 @lru_cache

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.metadata import version
 
 from manifests.checkpoints import SEGMENTATION, SPEECH_DETECTOR, VOICE_ENCODER, weights_sha256
+from manifests.engines import version
 from manifests.errors import InputError
 from tasks.engines.protocols import Floats, Heard, Listening
 from tasks.stage import Engine

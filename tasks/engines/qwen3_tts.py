@@ -7,10 +7,10 @@ each take has a seed. The sample goes in as samples from the store, never as a p
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from manifests.engines import version
 from manifests.errors import EngineUnavailable, InputError
 from manifests.script import Speaker, Voice
 from tasks.engines import models

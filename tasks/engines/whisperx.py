@@ -6,10 +6,10 @@ Nothing here fetches anything: the models lie below `DUB_MODELS`, or the engine 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
+from manifests.engines import version
 from manifests.errors import EngineUnavailable, InputError
 from manifests.script import Word
 from manifests.spans import Span

@@ -17,6 +17,7 @@ from manifests.ledger import TargetRow
 from manifests.model import Job
 from manifests.record import LineVoice, Problem, Record, RecordLine
 from manifests.shelves import held
+from tasks.told_problems import in_a_row, problems_text
 from tasks.utterances import DOUBTFUL
 
 State = Literal["failed", "blocked", "partial", "review", "running", "new", "done"]
@@ -194,7 +195,7 @@ def _with_record(job: Job, row: TargetRow | None, path: Path, record: Record) ->
     return TargetFacts(
         job,
         state,
-        _reason(row) if row is not None else "; ".join(map(_problem, record.problems)),
+        _reason(row) if row is not None else problems_text(map(Problem.model_dump, record.problems)),
         stage=row.stage if row is not None else "",
         updated=row.updated if row is not None else "",
         stages=stages,
@@ -217,18 +218,7 @@ def _with_record(job: Job, row: TargetRow | None, path: Path, record: Record) ->
 
 
 def _reason(row: TargetRow) -> str:
-    if row.message:
-        return row.message
-    return "; ".join(
-        (f"line {problem['line']}: " if problem.get("line") else f"{problem['gate']}: " if problem.get("gate") else "")
-        + problem["message"]
-        for problem in row.problems
-    )
-
-
-def _problem(problem: Problem) -> str:
-    about = f"line {problem.line}: " if problem.line else f"{problem.gate}: " if problem.gate else ""
-    return about + problem.message
+    return row.message or problems_text(row.problems)
 
 
 def heard_rate(line: RecordLine) -> float | None:
@@ -250,7 +240,7 @@ def attention(job: Job, record: Record) -> Iterator[LineFacts]:
             target=job.name,
             id=line.id,
             kind=kind,
-            why="; ".join(why for _, _, why in reasons),
+            why=in_a_row(why for _, _, why in reasons),
             severity=severity,
             source=line.source.text,
             text=line.text.value,

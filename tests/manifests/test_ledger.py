@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from manifests import workspace
 from manifests.database import without_secrets
 from manifests.errors import LedgerError, StoreError
-from manifests.ledger import Ledger, TargetRow
+from manifests.ledger import Ledger, Standing, TargetRow
 from manifests.store import Commit
 
 
@@ -86,7 +86,7 @@ def test_workers_may_say_the_same_at_once(ledger: Ledger) -> None:
 
 OPEN = """
 import sys
-from manifests.ledger import Ledger, TargetRow
+from manifests.ledger import Ledger, Standing, TargetRow
 sys.stdin.read(1)
 Ledger(sys.argv[1]).record(TargetRow("c", sys.argv[2], "es", "done"))
 """
@@ -220,3 +220,16 @@ def test_what_runs_wrote_is_known_for_each_stage(url: str) -> None:
     assert ledger.weight() == {"mix": [100_000_000.0]}
     assert sorted(ledger.pace()["mix"]) == [1 / 60, 0.5]
     ledger.close()
+
+
+def test_what_a_row_says_of_stages_is_as_it_was_written(ledger: Ledger) -> None:
+    """Read when it is asked for, it is equal to what was recorded, and can be recorded again."""
+    row = TargetRow("c", "one", "es", "done", stages={"mix": {"state": "done", "seconds": 1.5}}, stale=True)
+    ledger.record(row)
+    (found,) = ledger.targets("c").values()
+    assert found.stages == row.stages
+    assert found.stages["mix"]["seconds"] == 1.5
+    assert len(found.stages) == 1
+    ledger.record(found)
+    assert ledger.targets("c")["one", "es"].stages == row.stages
+    assert ledger.standings("c") == {("one", "es"): Standing("done", True)}

@@ -22,27 +22,30 @@ def file(tmp_path: Path) -> Path:
 def sighting(file: Path) -> Sighting:
     files = at_rest([file])
     assert files is not None
-    return Sighting("facts", files, ("mix/1", "remux/2"), (0xABC, 0xDEF), {"length": 12.5})
+    return Sighting("facts", files, (0x111, 0x222), (0xABC, 0xDEF), {"length": 12.5})
 
 
 def test_a_sighting_is_remembered_whole(tmp_path: Path, sighting: Sighting) -> None:
-    """By course, lesson and languages; the same lesson's later one takes its place."""
+    """By course, lesson and part; a later one takes the place of an earlier one, and one part is forgotten alone."""
     seen = Seen(tmp_path / "seen.sqlite")
     seen.remember("c", {("lesson", "es"): replace(sighting, facts="older")})
-    seen.remember("c", {("lesson", "es"): sighting, ("lesson", "es,ca"): sighting})
-    assert Seen(tmp_path / "seen.sqlite").of("c") == {("lesson", "es"): sighting, ("lesson", "es,ca"): sighting}
-    assert seen.of("d") == {}
-    seen.forget("c", ["lesson"])
-    assert seen.of("c") == {}
+    seen.remember("c", {("lesson", "es"): sighting, ("lesson", "ca"): sighting, ("other", "es"): sighting})
+    assert Seen(tmp_path / "seen.sqlite").of("c", "lesson") == {"es": sighting, "ca": sighting}
+    assert seen.of("d", "lesson") == {}
+    seen.forget("c", [("lesson", "es")])
+    assert seen.of("c", "lesson") == {"ca": sighting}
+    seen.close()
+    assert seen.of("c", "other") == {"es": sighting}
+    seen.close()
 
 
 def test_it_holds_while_facts_files_commits_and_objects_are_as_they_were(file: Path, sighting: Sighting) -> None:
     """Any one of them that differs ends it: another digest, a commit or an object less, a file written anew or gone."""
-    commits, objects = frozenset({"mix/1", "remux/2", "other/3"}), frozenset({0xABC, 0xDEF, 1})
+    commits, objects = frozenset({0x111, 0x222, 3}), frozenset({0xABC, 0xDEF, 1})
     assert sighting.holds("facts", commits, objects)
     assert sighting.holds("facts", commits, None)
     assert not sighting.holds("other facts", commits, objects)
-    assert not sighting.holds("facts", frozenset({"mix/1"}), objects)
+    assert not sighting.holds("facts", frozenset({0x111}), objects)
     assert not sighting.holds("facts", commits, frozenset({0xABC}))
     file.write_text("picture and noise")
     assert not sighting.holds("facts", commits, objects)

@@ -34,7 +34,7 @@ from tasks.subtitles import UNSPACED
 from tasks.utterances import pieces_of, sound_of, utterances
 
 NAME: Final = "transcribe"
-VERSION: Final = 5
+VERSION: Final = 6
 
 _PADDING_S = 0.2  # quiet at both ends of a chunk: without it the first consonant and the last are misheard
 _CHUNK_PAUSE_S = 0.5

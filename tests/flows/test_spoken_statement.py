@@ -118,7 +118,8 @@ def test_the_sentence_read_by_the_enrolled_voice_lets_the_clone_through(run: Run
     said = add(run, statement, "--enrolment", lecture_of("slt"), "--json")
     assert said.code == 0, said.err
     record = said.json["consent"]
-    assert (record["statement"]["verdict"], record["statement"]["word_error_rate"]) == ("matched", 0.0)
+    assert record["statement"]["verdict"] == "matched"
+    assert record["statement"]["word_error_rate"] <= 0.1  # its words are drawn anew each time, and some are misheard
     assert record["statement"]["recognizer"].startswith("pocketsphinx ")
     [match] = record["voice_match"]
     assert (match["encoder"], match["verdict"], match["cohort"]) == ("ge2e-resemblyzer", "matched", None)

@@ -85,7 +85,7 @@ def test_a_strangers_signature_is_unverified(folder: Path, tmp_path: Path, monke
 
 def test_the_command_prints_one_json_document(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Verdict, credentials with their state, watermark with its score, tags: what scripts rely on."""
-    show_verdict(folder / "dub.mp4", json_wanted=True)
+    show_verdict(str(folder / "dub.mp4"), json_wanted=True)
     told = json.loads(capsys.readouterr().out)
     assert list(told) == ["verdict", "credentials", "watermark", "tags"]
     assert told["verdict"] == "authentic"
@@ -95,7 +95,7 @@ def test_the_command_prints_one_json_document(folder: Path, capsys: pytest.Captu
 
 def test_the_command_says_it_in_words(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The verdict comes first, with what it means."""
-    show_verdict(folder / "source.mp4", json_wanted=False)
+    show_verdict(str(folder / "source.mp4"), json_wanted=False)
     assert capsys.readouterr().out.startswith("source.mp4: unmarked: neither credentials nor watermark\n")
 
 

@@ -164,7 +164,7 @@ class Lookout:
         else:
             stages = LESSON_STAGES if part == LESSON else TARGET_STAGES
             read = [path for stage in stages for path in stage.given(job).values()]
-            read += [job.media] if part == LESSON else [path for path in _approved(job) if path.exists()]
+            read += [job.media] if part == LESSON else _approval(job)
         finished = [
             lies_at(Path(name), lambda path, sha256=sha256: self._space.digests.of(path) == sha256)
             for commit in commits
@@ -254,5 +254,7 @@ def _digest(*facts: object) -> str:
     return hashlib.sha256(repr(facts).encode(errors="surrogateescape")).hexdigest()
 
 
-def _approved(job: Job) -> tuple[Path, ...]:
-    return (approvals.path(job.manifest, job.lesson_id, job.language or ""),)
+def _approval(job: Job) -> list[Path]:
+    """The file in which a target was approved, where there is one."""
+    path = approvals.path(job.manifest, job.lesson_id, job.language or "")
+    return [path] if path.exists() else []

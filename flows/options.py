@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Annotated
 
@@ -11,8 +10,12 @@ import typer
 
 def absolute(out: str | None) -> str | None:
     """A folder of outputs, absolute, or an address. Raises InputError for an address that cannot be one."""
-    if out is None or not re.match(r"[a-z][a-z0-9+.-]*://", out):
-        return None if out is None else str(Path(out).expanduser().absolute())
+    if out is None:
+        return None
+    from manifests.settings import is_address
+
+    if not is_address(out):
+        return str(Path(out).expanduser().absolute())
     from manifests.errors import InputError
     from manifests.remote import address_fault
 

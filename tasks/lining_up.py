@@ -151,10 +151,11 @@ def _traced(
     for number in range(len(bands) - 1, -1, -1):
         end = int(skipped[number + 1][at - bands[number][0]])
         if end < at:
-            left.append(range(end, at))
+            follows = bool(left) and left[-1].start == at  # the utterance between them has no words
+            left.append(range(end, left.pop().stop if follows else at))
         start = int(chosen[number][end - bands[number][0]])
         shares.append(range(start, end))
         at = start
     if at:
-        left.append(range(at))
+        left.append(range(left.pop().stop if left and left[-1].start == at else at))
     return Division(tuple(reversed(shares)), tuple(reversed(left)))

@@ -98,19 +98,8 @@ def _agreement(telling: Telling, division: Division, rough: Sequence[str]) -> fl
 def _left(telling: Telling, division: Division, script: Script) -> dict[str, tuple[str, ...]]:
     """What nobody says, each with the utterance before it, else with the first."""
     out: dict[str, tuple[str, ...]] = {}
-    for run in _joined(division.left):
+    for run in division.left:
         before = [at for at, share in enumerate(division.shares) if share and share.start < run.start]
         name = script.utterances[before[-1] if before else 0].id if script.utterances else ""
         out[name] = (*out.get(name, ()), " ".join(telling.words[at].text for at in run))
-    return out
-
-
-def _joined(runs: Sequence[range]) -> list[range]:
-    """Runs that follow each other at once as one."""
-    out: list[range] = []
-    for run in runs:
-        if out and out[-1].stop == run.start:
-            out[-1] = range(out[-1].start, run.stop)
-        else:
-            out.append(run)
     return out

@@ -115,8 +115,8 @@ class Leaving:
 
     def made(self, stage: Stage, job: Job, products: Products) -> Products:
         """A stage's commit, as `tasks.perform` writes it, with next to nothing in it."""
+        from manifests.commits import COMMIT, Commit
         from manifests.ledger import now
-        from manifests.store import COMMIT, Commit
         from tasks.perform import Outcome, key_of
 
         key, digests = key_of(stage, job, products, self._space)
@@ -172,18 +172,15 @@ class Leaving:
         """Write the rows."""
         from sqlalchemy import insert
 
-        from manifests import ledger
         from manifests.digests import Digests
+        from manifests.ledger_tables import STAGE_RUNS, TARGETS
 
         space = self._space
         Digests(space.digests.cache).read()  # makes the table
         with closing(sqlite3.connect(space.digests.cache)) as cache, cache:
             cache.executemany("insert or replace into files values (?, ?, ?, ?, ?)", self._digests)
         space.digests.read()
-        for table, rows in (
-            (ledger._stage_runs, self._runs),  # pyright: ignore[reportPrivateUsage]
-            (ledger._targets, self._targets),  # pyright: ignore[reportPrivateUsage]
-        ):
+        for table, rows in ((STAGE_RUNS, self._runs), (TARGETS, self._targets)):
             if rows:
                 space.ledger._database.write(  # pyright: ignore[reportPrivateUsage]
                     lambda connection, table=table, rows=rows: connection.execute(insert(table), rows)
@@ -191,7 +188,7 @@ class Leaving:
 
     def _object(self, content: str, suffix: str) -> str:
         """An object of the store; it need not reach the disk, since nobody would miss it."""
-        from manifests.store import Ref
+        from manifests.commits import Ref
 
         data = content.encode()
         ref = Ref(hashlib.sha256(data).hexdigest(), suffix)

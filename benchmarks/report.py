@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from manifests.ledger import TargetRow
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace
 
 LANGUAGES = ("es", "ca")

@@ -16,7 +16,7 @@ from flows.remaining import expected
 from flows.standing import as_json, exit_code
 from manifests.cue_list import read
 from manifests.errors import InputError
-from manifests.ledger import TargetRow
+from manifests.target_row import TargetRow
 from tasks.loudness import Name
 
 

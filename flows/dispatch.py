@@ -26,10 +26,11 @@ from flows.standing import DONE, exit_code, unfinished
 from flows.wanted import wanted
 from manifests.claims import LEASE_S
 from manifests.errors import DubError, StageFailed
-from manifests.ledger import TargetRow, now
+from manifests.ledger import now
 from manifests.looking import looking
 from manifests.model import Stage
 from manifests.shelves import tidy
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace
 from tasks.pipeline import JOINT
 from voiceclone.chain import signer

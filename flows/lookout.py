@@ -17,10 +17,10 @@ from typing import Any, Final
 from flows.common_facts import NOBODY, common_facts
 from flows.wanted import Selection, Wanted
 from manifests import approvals
+from manifests.commits import mark
 from manifests.model import Job
 from manifests.seen import LESSON, TOGETHER, Seen, Sighting, at_rest
 from manifests.shelves import lies_at
-from manifests.store import mark
 from manifests.workspace import Workspace
 from tasks.perform import media_seconds
 from tasks.pipeline import JOINT, LESSON_STAGES, PIPELINE, TARGET_STAGES

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from flows.remaining import Work
 from flows.saying import say
-from manifests.ledger import TargetRow
+from manifests.target_row import TargetRow
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.metrics import MeterProvider

@@ -17,8 +17,8 @@ from flows.order import Order
 from flows.saying import say
 from manifests import settings
 from manifests.errors import DubError
-from manifests.ledger import TargetRow
 from manifests.settings import Notify
+from manifests.target_row import TargetRow
 from tasks.report.facts import NextStep
 from tasks.told_problems import problems_text
 

@@ -10,8 +10,8 @@ from functools import partial
 from flows.lookout import NOTHING, Lookout, Target
 from flows.standing import finished
 from flows.wanted import Selection, Wanted
-from manifests.ledger import Standing
 from manifests.model import Job
+from manifests.target_row import Standing
 from manifests.workspace import Workspace
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk

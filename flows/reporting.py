@@ -15,10 +15,11 @@ from flows.next_steps import next_steps
 from flows.order import Order, shown
 from flows.standing import as_json, stale_targets
 from flows.wanted import manifest_path, wanted
+from manifests.commits import Commit
 from manifests.depot import Depot
 from manifests.errors import DubError, StoreError
-from manifests.ledger import TargetRow
-from manifests.store import Commit, Store
+from manifests.store import Store
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace, locate
 from tasks.publishing import publish
 from tasks.report.away import records_here, with_files

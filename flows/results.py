@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from flows.wanted import Selection
 from manifests.errors import StageFailed
-from manifests.ledger import TargetRow
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace
 from tasks.pipeline import JOINT
 

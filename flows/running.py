@@ -27,11 +27,12 @@ from flows.server import api
 from flows.standing import INTERRUPTED, exit_code, print_rows, told
 from flows.wanted import Selection, as_it_is_now, manifest_path, wanted
 from manifests.errors import DubError, InputError
-from manifests.ledger import TargetRow, now
+from manifests.ledger import now
 from manifests.looking import looking
 from manifests.model import Stage
 from manifests.script import Script, load
 from manifests.shelves import tidy
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace, locate
 from tasks.pipeline import JOINT, LESSON_STAGES
 from tasks.plan import walk

@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable
-from manifests.ledger import TargetRow
 from manifests.model import Job
+from manifests.target_row import TargetRow
 from tasks.perform import Products
 from tasks.pipeline import PIPELINE
 from tasks.staleness import Versions

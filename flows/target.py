@@ -15,8 +15,8 @@ from flows.stages import run_stages, workspace
 from flows.standing import finished, unfinished
 from flows.withdrawal import withdraw
 from manifests.errors import ClaimLost, ConsentRefused, DubError
-from manifests.ledger import TargetRow
 from manifests.model import Job
+from manifests.target_row import TargetRow
 from tasks.perform import Products
 from tasks.pipeline import TARGET_STAGES
 

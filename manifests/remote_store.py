@@ -18,8 +18,10 @@ from typing import Final
 from uuid import uuid4
 
 from manifests import cache
+from manifests.commits import COMMIT, Commit, Ref, Stored
 from manifests.remote import AT_ONCE, Entry, Remote
-from manifests.store import COMMIT, Commit, Ref, Store, Stored, explained, file_sha256, temporary
+from manifests.store import Store, file_sha256
+from manifests.store_folder import explained, temporary
 
 ERASURES: Final = "erasures"
 

@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from manifests.commits import Commit, Stored
 from manifests.ledger import Place
-from manifests.store import Commit, Store, Stored
+from manifests.store import Store
 from manifests.workspace import Workspace
 
 TAKEN_UP_S = 7 * 86_400.0

@@ -11,95 +11,19 @@ killed leaves only rubbish in `tmp/`, never half an object.
 from __future__ import annotations
 
 import copy
-import errno
 import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, Final
-
-from pydantic import TypeAdapter
+from typing import Any
 
 from manifests import scratch
 from manifests.bucket import Bucket, FolderBucket
-from manifests.errors import ManifestError, ObjectLost, StoreError
-
-MARK_DIGITS: Final = 12
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
-    """Names one object: its digest and the suffix that tells what it is."""
-
-    digest: str
-    suffix: str
-
-    @property
-    def name(self) -> str:
-        return self.digest + self.suffix
-
-    @classmethod
-    def named(cls, name: str) -> Ref:
-        digest, dot, suffix = name.partition(".")
-        return cls(digest, dot + suffix)
-
-
-@dataclass(frozen=True, slots=True)
-class Commit:
-    """What one run of a stage made."""
-
-    stage: str
-    key: str
-    outputs: dict[str, str]
-    """Output name (`script.json`) to object name."""
-    objects: tuple[str, ...] = ()
-    """Further objects that the outputs name, such as the takes of a list of takes."""
-    delivered: dict[str, str] = field(default_factory=dict[str, str])
-    """Files outside the store (finished videos) to their SHA-256: paths, or addresses below `address`."""
-    people: tuple[str, ...] = ()
-    """Whose voices the objects carry: what a revocation deletes."""
-    engine: dict[str, str] = field(default_factory=dict[str, str])
-    """`name`, `version` and, where there are weights, `weights_sha256` of what did the work."""
-    seconds: float = 0.0
-    notes: dict[str, Any] = field(default_factory=dict[str, Any])
-    works: tuple[str, ...] = ()
-    """The small works that it was made from, such as the takes of single lines: `stage/key` of each."""
-    address: str = ""
-    """The course's folder of finished files, where that is an address."""
-
-    @property
-    def group(self) -> str:
-        """What its finished files are together, for a depot: `lesson-01.es`, `lesson-01.multi`, `report.html`."""
-        if "lesson" not in self.notes:
-            return next(iter(self.delivered), "").rpartition("/")[2]
-        return f"{self.notes.get('lesson', '')}.{self.notes.get('language') or self.stage}"
-
-    @property
-    def objects_named(self) -> tuple[str, ...]:
-        """Every object that it says there is."""
-        return (*self.outputs.values(), *self.objects)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """An object as it lies in the store."""
-
-    name: str
-    size: int
-    """Bytes."""
-    since: float
-    """When it was put there, or asked for again, in seconds since 1970."""
-
-
-COMMIT = TypeAdapter(Commit)
-
-
-def mark(name: str) -> int:
-    """An object's name in small: by these an object is told from a million others."""
-    return int(name[:MARK_DIGITS], 16)
+from manifests.commits import COMMIT, Commit, Ref, Stored, mark
+from manifests.errors import ObjectLost
+from manifests.store_folder import explained, flush, moved, temporary
 
 
 class Store:
@@ -145,11 +69,11 @@ class Store:
             return ref
         with explained("write to", self.folder):
             target.parent.mkdir(exist_ok=True)
-            if not ((self.root / "tmp") in path.parents and _moved(path, target)):
+            if not ((self.root / "tmp") in path.parents and moved(path, target)):
                 with temporary(self.folder) as folder:
                     copy = folder / path.name
                     shutil.copyfile(path, copy)
-                    _flush(copy)
+                    flush(copy)
                     copy.replace(target)
         return ref
 
@@ -181,7 +105,7 @@ class Store:
             target.parent.mkdir(parents=True, exist_ok=True)
             draft = folder / "commit.json"
             draft.write_bytes(COMMIT.dump_json(made, indent=1))
-            _flush(draft)
+            flush(draft)
             try:
                 os.link(draft, target)
             except FileExistsError:
@@ -351,51 +275,3 @@ def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, in blocks."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _moved(path: Path, target: Path) -> bool:
-    """Move a file, where both places are on one disk."""
-    _flush(path)
-    try:
-        path.replace(target)
-    except OSError as error:
-        if error.errno == errno.EXDEV:
-            return False
-        raise
-    return True
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as stream:
-        os.fsync(stream.fileno())
-
-
-@contextmanager
-def temporary(root: Path) -> Generator[Path]:
-    with ExitStack() as ends:
-        with explained("write to", root):
-            folder = ends.enter_context(scratch.working(root / "tmp"))
-        yield folder
-
-
-@contextmanager
-def explained(verb: str, root: Path) -> Generator[None]:
-    try:
-        yield
-    except OSError as error:
-        elsewhere = _elsewhere(root)
-        remedy = f"Free some space, or choose another folder with {elsewhere}."
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            remedy = f"Make it writable, or choose another folder with {elsewhere}."
-        raise StoreError(f"cannot {verb} the store {root}: {error.strerror}.", remedy=remedy) from error
-
-
-def _elsewhere(root: Path) -> str:
-    """By what the place of a folder of the store is chosen: a shared one has its own setting."""
-    from manifests import settings
-
-    try:
-        shared = settings.personal().store
-    except ManifestError:  # which whoever opens the store is told
-        return "--workspace"
-    return "DUB_STORE" if shared and root.is_relative_to(Path(shared).expanduser().absolute()) else "--workspace"

@@ -14,13 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from manifests import settings
 from manifests.claims import Claims
+from manifests.commits import Commit
 from manifests.database import reason, without_secrets
 from manifests.depot import Depots
 from manifests.digests import Digests
 from manifests.errors import StoreError
 from manifests.ledger import Ledger
 from manifests.shelves import lies_at
-from manifests.store import Commit, Store
+from manifests.store import Store
 
 
 def locate(manifest: Path, chosen: Path | None = None) -> Path:

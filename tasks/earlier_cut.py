@@ -17,11 +17,11 @@ from typing import Any
 
 import numpy as np
 
+from manifests.commits import Commit, Ref
 from manifests.errors import StoreError
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Utterance, load, parsed, written
 from manifests.spans import Span, merged, samples
-from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.activity import levels, voice
 from tasks.sound_print import Print, Recording, found_in, prints, whole

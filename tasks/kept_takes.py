@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from manifests.store import Commit
+from manifests.commits import Commit
 from tasks import take_sound
 from tasks.stage import Engine, Workbench
 

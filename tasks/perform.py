@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from manifests.commits import Commit, Ref
 from manifests.errors import (
     ConsentRefused,
     DubError,
@@ -21,7 +22,6 @@ from manifests.errors import (
     StoreError,
 )
 from manifests.model import Job
-from manifests.store import Commit, Ref
 from manifests.workspace import Workspace
 from tasks.media import check_file
 from tasks.stage import Stage, Workbench

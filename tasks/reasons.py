@@ -9,8 +9,8 @@ from typing import Any, Literal, get_args
 
 from pydantic import BaseModel
 
+from manifests.commits import Commit
 from manifests.model import Course, Job
-from manifests.store import Commit
 from tasks.stage import Stage, digest
 
 _FROM_ELSEWHERE = {"signer": "the signing certificate changed", "approval": "it was approved, or no longer is"}

@@ -15,9 +15,10 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from manifests.commits import Commit
 from manifests.depot import Depot
 from manifests.model import Job
-from manifests.store import Commit, Store
+from manifests.store import Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from manifests.commits import Commit, Ref
 from manifests.depot import Depots
 from manifests.errors import InputError, StoreError
 from manifests.shelves import held
-from manifests.store import Commit, Ref, Store
+from manifests.store import Store
 from voiceclone.consent import ID
 from voiceclone.registry import Registry
 

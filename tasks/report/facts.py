@@ -13,10 +13,10 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from manifests.ledger import TargetRow
 from manifests.model import Job
 from manifests.record import LineVoice, Problem, Record, RecordLine
 from manifests.shelves import held
+from manifests.target_row import TargetRow
 from tasks.told_problems import in_a_row, problems_text
 from tasks.utterances import DOUBTFUL
 

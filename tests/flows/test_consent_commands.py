@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from manifests.store import Commit, Store
+from manifests.commits import Commit
+from manifests.store import Store
 from manifests.workspace import Workspace
 from voiceclone import workspaces
 from voiceclone.private import RegistryError

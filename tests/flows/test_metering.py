@@ -18,7 +18,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import ExportM
 from flows import metering
 from flows.progress import watcher, watching
 from flows.remaining import Work
-from manifests.ledger import TargetRow
+from manifests.target_row import TargetRow
 
 Points = dict[str, dict[str, Any]]
 

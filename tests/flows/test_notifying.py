@@ -176,7 +176,7 @@ def test_only_trouble_is_told_where_that_is_wanted(tmp_path: Path, monkeypatch: 
     from flows.notifying import notify, summary
     from flows.order import Order
     from manifests import settings
-    from manifests.ledger import TargetRow
+    from manifests.target_row import TargetRow
 
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     monkeypatch.delenv("DUB_NOTIFY", raising=False)

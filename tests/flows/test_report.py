@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from flows.cli import main
-from manifests.ledger import TargetRow
 from manifests.record import Record
 from manifests.store import Store, file_sha256
+from manifests.target_row import TargetRow
 from manifests.workspace import Workspace
 from voiceclone.erasure import outputs_of
 

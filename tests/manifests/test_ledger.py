@@ -12,10 +12,11 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from manifests import workspace
+from manifests.commits import Commit
 from manifests.database import without_secrets
 from manifests.errors import LedgerError, StoreError
-from manifests.ledger import Ledger, Standing, TargetRow
-from manifests.store import Commit
+from manifests.ledger import Ledger
+from manifests.target_row import Standing, TargetRow
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -86,7 +87,8 @@ def test_workers_may_say_the_same_at_once(ledger: Ledger) -> None:
 
 OPEN = """
 import sys
-from manifests.ledger import Ledger, Standing, TargetRow
+from manifests.ledger import Ledger
+from manifests.target_row import Standing, TargetRow
 sys.stdin.read(1)
 Ledger(sys.argv[1]).record(TargetRow("c", sys.argv[2], "es", "done"))
 """

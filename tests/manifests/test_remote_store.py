@@ -15,10 +15,11 @@ from uuid import uuid4
 import pytest
 
 from manifests.claims import Claims
+from manifests.commits import Commit
 from manifests.errors import StoreError
 from manifests.remote import Remote, without_secrets
 from manifests.remote_store import RemoteStore
-from manifests.store import Commit, explained
+from manifests.store_folder import explained
 from manifests.workspace import Workspace
 
 Worker = Callable[[str], RemoteStore]
@@ -192,7 +193,8 @@ import sys, hashlib
 from pathlib import Path
 from manifests.remote import Remote
 from manifests.remote_store import RemoteStore
-from manifests.store import Commit, explained
+from manifests.commits import Commit
+from manifests.store_folder import explained
 store = RemoteStore(Path(sys.argv[1]), Remote(sys.argv[2]))
 for number in range(12):
     ref = store.put_bytes(f"{sys.argv[1]} {number}".encode(), ".txt")

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from manifests.commits import Commit
 from manifests.model import Course, Job, Lesson
 from manifests.rubbish import TAKEN_UP_S, remove, rubbish
-from manifests.store import Commit, Store
+from manifests.store import Store
 from manifests.workspace import Workspace
 from tasks.perform import Products, perform
 from tasks.plan import walk

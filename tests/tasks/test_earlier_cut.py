@@ -12,11 +12,11 @@ import pytest
 import soundfile
 import soxr
 
+from manifests.commits import Commit
 from manifests.human_lines import HumanLine
 from manifests.model import Course, Job
 from manifests.script import Diarization, Script, Speaker, Turn, Utterance, dump, load
 from manifests.spans import Span, samples
-from manifests.store import Commit
 from manifests.workspace import Workspace
 from tasks import transcribe
 from tasks.bound_lines import bound

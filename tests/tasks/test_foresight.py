@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from manifests.commits import Commit
 from manifests.model import Job
 from manifests.script import Line, Lines, Rendering, Script, Utterance, written
 from manifests.spans import Span
-from manifests.store import Commit
 from manifests.workspace import Workspace
 from tasks.foresight import cannot_fit
 from tasks.perform import Outcome, Products

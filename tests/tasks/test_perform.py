@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from manifests.commits import Ref
 from manifests.errors import ClaimLost, ConsentRefused, EngineUnavailable, StageFailed, StoreError
 from manifests.model import Course, Job, Lesson, Person
-from manifests.store import Ref, Store
+from manifests.store import Store
 from manifests.workspace import Workspace
 from tasks.perform import Products, perform, written_bytes
 from tasks.plan import walk

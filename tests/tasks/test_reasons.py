@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from manifests.commits import Commit
 from manifests.model import Job
-from manifests.store import Commit
 from tasks.reasons import Cause, causes, in_words
 from tasks.stage import Engine, Made, Stage
 

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 
+from manifests.commits import Commit
 from manifests.ledger import Ledger
 from manifests.script import Diarization, Speaker, Turn, dump
 from manifests.spans import Span, samples
-from manifests.store import Commit, Store
+from manifests.store import Store
 from voiceclone import cohort
 from voiceclone.quality import Recording
 from voiceclone.statement import heard, voice_of

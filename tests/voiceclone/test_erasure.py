@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from manifests.commits import Commit, Ref
 from manifests.depot import Depots
 from manifests.errors import InputError, StoreError
-from manifests.store import Commit, Ref, Store, file_sha256
+from manifests.store import Store, file_sha256
 from voiceclone.consent import Record
 from voiceclone.erasure import Delivered, erase, outputs_of
 from voiceclone.registry import Registry

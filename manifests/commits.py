@@ -1,0 +1,82 @@
+"""What a store holds: objects, each named by the digest of its bytes, and commits, each saying what a stage made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+MARK_DIGITS: Final = 12
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Ref:
+    """Names one object: its digest and the suffix that tells what it is."""
+
+    digest: str
+    suffix: str
+
+    @property
+    def name(self) -> str:
+        return self.digest + self.suffix
+
+    @classmethod
+    def named(cls, name: str) -> Ref:
+        digest, dot, suffix = name.partition(".")
+        return cls(digest, dot + suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """What one run of a stage made."""
+
+    stage: str
+    key: str
+    outputs: dict[str, str]
+    """Output name (`script.json`) to object name."""
+    objects: tuple[str, ...] = ()
+    """Further objects that the outputs name, such as the takes of a list of takes."""
+    delivered: dict[str, str] = field(default_factory=dict[str, str])
+    """Files outside the store (finished videos) to their SHA-256: paths, or addresses below `address`."""
+    people: tuple[str, ...] = ()
+    """Whose voices the objects carry: what a revocation deletes."""
+    engine: dict[str, str] = field(default_factory=dict[str, str])
+    """`name`, `version` and, where there are weights, `weights_sha256` of what did the work."""
+    seconds: float = 0.0
+    notes: dict[str, Any] = field(default_factory=dict[str, Any])
+    works: tuple[str, ...] = ()
+    """The small works that it was made from, such as the takes of single lines: `stage/key` of each."""
+    address: str = ""
+    """The course's folder of finished files, where that is an address."""
+
+    @property
+    def group(self) -> str:
+        """What its finished files are together, for a depot: `lesson-01.es`, `lesson-01.multi`, `report.html`."""
+        if "lesson" not in self.notes:
+            return next(iter(self.delivered), "").rpartition("/")[2]
+        return f"{self.notes.get('lesson', '')}.{self.notes.get('language') or self.stage}"
+
+    @property
+    def objects_named(self) -> tuple[str, ...]:
+        """Every object that it says there is."""
+        return (*self.outputs.values(), *self.objects)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """An object as it lies in the store."""
+
+    name: str
+    size: int
+    """Bytes."""
+    since: float
+    """When it was put there, or asked for again, in seconds since 1970."""
+
+
+COMMIT = TypeAdapter(Commit)
+
+
+def mark(name: str) -> int:
+    """An object's name in small: by these an object is told from a million others."""
+    return int(name[:MARK_DIGITS], 16)

@@ -17,7 +17,7 @@ from manifests.errors import DubError
 from manifests.model import Job, Lesson
 from manifests.seen import Identity, is_at_rest
 from manifests.workspace import Workspace
-from tasks import hls, remux
+from tasks import hls, multi
 from tasks.pipeline import LESSON_STAGES, TARGET_STAGES
 from tasks.stage import Stage, digest
 from tasks.voice_terms import unspoken
@@ -63,7 +63,7 @@ def common_facts(job: Job, space: Workspace) -> CommonFacts:
         if all(map(is_at_rest, lines.values())):
             asked = [*map(_asked, TARGET_STAGES, [target] * len(TARGET_STAGES)), unspoken(target)]
             languages[language] = digest([manifest, people, asked, lines])
-    joint = (remux.multi_stage(course.targets), hls.stage(course.targets))
+    joint = (multi.stage(course.targets), hls.stage(course.targets))
     return CommonFacts(
         digest([manifest, [_asked(stage, job) for stage in LESSON_STAGES]]),
         languages,

@@ -29,6 +29,7 @@ from manifests.timeline import Take, Takes, Timeline
 from tasks import disclosure
 from tasks.appearing import explained, refuse_to_overwrite
 from tasks.containers import CONTAINERS
+from tasks.delivery import Delivery
 from tasks.evidence import Evidence, Expected
 from tasks.examining import examine, source_name
 from tasks.given_takes import GivenTake, given_take
@@ -38,10 +39,10 @@ from tasks.media import Media, probe, with_bit_rate
 from tasks.mix import mix
 from tasks.place import Limits, place
 from tasks.publishing import publish
-from tasks.remux import FORMATS, Delivery, remux
+from tasks.remux import FORMATS, remux
 from tasks.scenes import Scenes
 from tasks.split import choose_sound, decode_programme, explained_decoding, has_centre, programme_length, scenes_of
-from tasks.subtitle_kinds import Kind, forced, sdh
+from tasks.subtitle_kinds import Kind, further_kinds
 from tasks.subtitles import Cue
 from tasks.subtitles import cues as subtitles_of
 from tasks.tracks import Dub
@@ -288,12 +289,9 @@ def _delivered(
     def shown(lines: Lines) -> tuple[Cue, ...]:
         return subtitles_of(plan.script, lines, timeline, frame_rate=media.frame_rate, disclosure=said)
 
-    variants: dict[Kind, tuple[Cue, ...]] = {}
-    if "forced" in asked.subtitles:
-        variants["forced"] = shown(forced(plan.lines, timeline))
-    if "sdh" in asked.subtitles:
-        names = {line.speaker: line.speaker for line in asked.cues.lines if line.speaker != UNNAMED}
-        variants["sdh"] = shown(sdh(plan.script, plan.lines, names))
+    names = {line.speaker: line.speaker for line in asked.cues.lines if line.speaker != UNNAMED}
+    kinds = further_kinds(asked.subtitles, plan.script, plan.lines, timeline, names)
+    variants: dict[Kind, tuple[Cue, ...]] = {kind: shown(part) for kind, part in kinds.items()}
     spoken = (language,) if speaks else ()
 
     def seal(path: Path, suffix: str) -> bytes | None:

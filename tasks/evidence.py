@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from manifests.script import Casting, Lines, Script
 from manifests.timeline import Takes, Timeline
+from tasks.delivery import Delivery
 from tasks.media import Media
 from tasks.mix import Mix
-from tasks.remux import Delivery
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from manifests.model import Job
 from manifests.script import dump, load
 from manifests.shelves import streams
 from manifests.store import file_sha256
-from tasks import disclosure, remux
+from tasks import disclosure, multi, remux
 from tasks.appearing import appearing, explained, flush
 from tasks.media import Media
 from tasks.playlists import master
@@ -165,7 +165,7 @@ def stage(languages: tuple[str, ...]) -> Stage:
         name="hls",
         version=1,
         scope="lesson",
-        needs=remux.together(languages),
+        needs=multi.together(languages),
         makes=("package.json",),
         params=_params,
         run=run,

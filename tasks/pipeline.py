@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from manifests.model import Job
 from manifests.script import load
 from manifests.workspace import Workspace
-from tasks import clone, diarize, hls, mix, place, remux, split, synthesize, transcribe, translate, verify
+from tasks import clone, diarize, hls, mix, multi, place, remux, split, synthesize, transcribe, translate, verify
 from tasks.media import Media
 from tasks.perform import Products
 from tasks.plan import Walk, walk
@@ -68,8 +68,8 @@ def joint_stages(
         people |= {f"{language}:{name}": carried for name, carried in made.products.people.items()}
     media = load(Media, workspace.store.get(objects["split/media.json"]))
     stages: list[Stage] = []
-    if len(languages) > 1 and remux.holds_many(media, delivery.container):
-        stages.append(remux.multi_stage(languages))
+    if len(languages) > 1 and multi.holds_many(media, delivery.container):
+        stages.append(multi.stage(languages))
     if delivery.hls:
         stages.append(hls.stage(languages))
     products = Products(objects, lesson.products.outcomes, people)

@@ -7,7 +7,7 @@ flushed to the disk and renamed. What the container cannot hold is named in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,6 +22,7 @@ from manifests.timeline import Timeline
 from tasks import disclosure, voice_terms
 from tasks.appearing import appearing, explained, refuse_to_overwrite
 from tasks.containers import chosen
+from tasks.delivery import Delivery, placed, streams_of
 from tasks.held_source import held_source
 from tasks.holding import held_script
 from tasks.media import Media, probe
@@ -29,7 +30,7 @@ from tasks.mix import Mix
 from tasks.muxing import mux
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench
-from tasks.subtitle_kinds import Kind, forced, sdh
+from tasks.subtitle_kinds import Kind, further_kinds
 from tasks.subtitles import Cue, cues, to_srt, to_vtt, too_fast
 from tasks.tracks import Dub
 from tasks.voice_terms import VoiceTerms
@@ -45,42 +46,6 @@ packets, and add what an encoder puts before the first sample."""
 TECHNICAL_TAGS = frozenset(
     {"major_brand", "minor_version", "compatible_brands", "encoder", "duration", "creation_time"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class DeliveredStream:
-    """One stream of a finished file, as a player lists it."""
-
-    index: int
-    kind: str
-    codec: str
-    language: str | None
-    title: str | None
-    channels: int
-    default: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Delivery:
-    """A finished file."""
-
-    path: str
-    """Where it lies once it is released; until then it waits on the review shelf (`manifests.shelves`)."""
-    sha256: str
-    duration: int
-    """Samples at 48 kHz."""
-    streams: tuple[DeliveredStream, ...]
-    subtitles: dict[str, str] = field(default_factory=dict[str, str])
-    """Subtitle files beside it, by path, and their SHA-256."""
-    credentials: dict[str, str] = field(default_factory=dict[str, str])
-    """The file of its content credentials, by path, where they lie beside it, and its SHA-256."""
-    notes: tuple[str, ...] = ()
-    """What could not be kept, and what else is not as one might expect."""
-
-    @property
-    def files(self) -> dict[str, str]:
-        """Every file and its SHA-256, the finished one last."""
-        return {**self.subtitles, **self.credentials, self.path: self.sha256}
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +130,7 @@ def remux(
         with appearing(statement) as text, explained(statement.parent):
             text.write_bytes(sealed)
         credentials[str(statement)] = file_sha256(statement)
-    return Delivery(str(out), sha256, made.duration, _summary(made), beside_sha256, credentials, tuple(notes))
+    return Delivery(str(out), sha256, made.duration, streams_of(made), beside_sha256, credentials, tuple(notes))
 
 
 FORMATS = {"srt": to_srt, "vtt": to_vtt}
@@ -176,11 +141,6 @@ def _texts(dub: Dub, subtitles: Sequence[str]) -> Iterator[tuple[str, str]]:
     for ending, write in FORMATS.items():
         for kind, shown in dub.shown.items() if ending in subtitles else ():
             yield f".{ending}" if kind == "full" else f".{kind}.{ending}", write(shown)
-
-
-def holds_many(media: Media, container: str) -> bool:
-    """Whether a file of this source can carry several languages (mp3, wav and flac cannot)."""
-    return chosen(media, container)[0].holds_many
 
 
 def _checked(draft: Path, out: Path, media: Media) -> Media:
@@ -212,27 +172,12 @@ def _lost(media: Media, made: Media) -> list[str]:
     return notes
 
 
-def _summary(made: Media) -> tuple[DeliveredStream, ...]:
-    return tuple(
-        DeliveredStream(
-            stream.index,
-            "cover" if stream.is_cover else stream.kind,
-            stream.codec,
-            stream.language,
-            stream.title,
-            stream.channels,
-            "default" in stream.dispositions,
-        )
-        for stream in made.streams
-    )
-
-
 def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     language = params.language or ""
     dub = dub_of(params, language, inputs)
     consents = granted(params, language, inputs["clone/casting.json"])
     holds = load(Timeline, inputs["place/timeline.json"]).holds
-    return _deliver(params, inputs, bench, [dub], f"{params.lesson}.{language}", params.subtitles, consents, holds)
+    return deliver(params, inputs, bench, [dub], consents, holds)
 
 
 def granted(params: Params, language: str, casting: Path) -> tuple[str, ...]:
@@ -259,25 +204,22 @@ def dub_of(params: Params, language: str, inputs: Mapping[str, Path], of: str = 
         span = told.span if told else None
         return cues(script, lines, spoken, frame_rate=frame_rate, disclosure=said, announced=span)
 
-    variants: dict[Kind, tuple[Cue, ...]] = {}
-    if "forced" in params.subtitles:
-        variants["forced"] = shown(forced(lines, spoken))
-    if "sdh" in params.subtitles:
-        voices = load(Casting, inputs[f"{of}clone/casting.json"]).voices
-        variants["sdh"] = shown(sdh(script, lines, {label: voice.person or "" for label, voice in voices.items()}))
+    voices = load(Casting, inputs[f"{of}clone/casting.json"]).voices
+    names = {label: voice.person or "" for label, voice in voices.items()}
+    kinds = further_kinds(params.subtitles, script, lines, spoken, names)
+    variants: dict[Kind, tuple[Cue, ...]] = {kind: shown(part) for kind, part in kinds.items()}
     return Dub(language, inputs[f"{of}mix/dub.flac"], shown(lines), speaks, variants)
 
 
-def _deliver(
+def deliver(
     params: Params,
     inputs: Mapping[str, Path],
     bench: Workbench,
     dubs: Sequence[Dub],
-    name: str,
-    subtitles: Sequence[str],
     consents: tuple[str, ...],
     holds: Holds | None = None,
 ) -> Made:
+    """Write, sign and hand over the file of one language, or of several where `params` names none."""
     source, media = inputs["source"], load(Media, inputs["split/media.json"])
     shown = held_source(source, media, holds, bench.scratch) if holds and holds.all else (source, media)
     spoken = tuple(dub.language for dub in dubs if dub.speaks)
@@ -287,9 +229,9 @@ def _deliver(
         claim = Claim(params.source_language, spoken, bench.digests["source"], consents, disclosure=said)
         return sign(path, suffix, claim, source, signer())
 
-    out = bench.here(params.out)
+    out, name = bench.here(params.out), f"{params.lesson}.{params.language or 'multi'}"
     kind, _ = chosen(media, params.container)
-    texts = (ending for dub in dubs[:1] for ending, _ in _texts(dub, subtitles))
+    texts = (ending for dub in dubs[:1] for ending, _ in _texts(dub, params.subtitles))
     beneath = (out / f"{name}{suffix}" for suffix in (kind.suffix, *texts, f"{kind.suffix}{SIDECAR}"))
     refuse_to_overwrite(tuple(beneath), (source, *map(Path, params.inputs)))
     delivery = remux(
@@ -299,7 +241,7 @@ def _deliver(
         (shelf(out, REVIEW) if params.language else out) / name,
         bench.scratch,
         container=params.container,
-        subtitles=subtitles,
+        subtitles=params.subtitles,
         inputs=[Path(given) for given in params.inputs],
         tags=disclosure.tags(spoken, media.tags) if params.tags else {},
         seal=seal if params.credentials else None,
@@ -313,20 +255,6 @@ def _deliver(
         delivered=files,
         uploads=() if params.language else tuple(files),  # a target's go when they were verified
         notes={"output": delivery.path, "notes": list(delivery.notes)},
-    )
-
-
-def placed(delivery: Delivery, out: Path | str) -> Delivery:
-    """The delivery by the paths, or addresses, that it has in a folder: where it goes, or where it is made."""
-
-    def there(files: Mapping[str, str]) -> dict[str, str]:
-        return {f"{out}/{Path(path).name}": sha256 for path, sha256 in files.items()}
-
-    return replace(
-        delivery,
-        path=f"{out}/{Path(delivery.path).name}",
-        subtitles=there(delivery.subtitles),
-        credentials=there(delivery.credentials),
     )
 
 
@@ -368,34 +296,3 @@ STAGE = Stage(
     params=params_of,
     run=run,
 )
-
-
-def together(languages: Sequence[str]) -> tuple[str, ...]:
-    """What is needed to deliver a lesson in several languages at once; names of a language's own begin with it."""
-    parts = ("clone/casting.json", "mix/dub.flac", "mix/mix.json", "synthesize/lines.json", "place/timeline.json")
-    own = (f"{language}:{part}" for language in languages for part in parts)
-    return ("source", "split/media.json", "transcribe/script.json", *own)
-
-
-def multi_stage(languages: tuple[str, ...]) -> Stage:
-    """The stage that makes `<lesson>.multi.<ext>`, which carries every language of a lesson, the first the default."""
-
-    def run_multi(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
-        dubs = [dub_of(params, language, inputs, of=f"{language}:") for language in languages]
-        embedded = tuple(way for way in params.subtitles if way not in FORMATS)
-        consents = dict.fromkeys(
-            consent
-            for language in languages
-            for consent in granted(params, language, inputs[f"{language}:clone/casting.json"])
-        )
-        return _deliver(params, inputs, bench, dubs, f"{params.lesson}.multi", embedded, tuple(consents))
-
-    return Stage(
-        name="multi",
-        version=9,
-        scope="lesson",
-        needs=together(languages),
-        makes=("delivery.json",),
-        params=params_of,
-        run=run_multi,
-    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -13,6 +13,18 @@ Kind = Literal["full", "forced", "sdh"]
 
 NAMED = ": "
 """Between a name and what is said."""
+
+
+def further_kinds(
+    asked: Collection[str], script: Script, lines: Lines, timeline: Timeline, names: Mapping[str, str]
+) -> dict[Kind, Lines]:
+    """The lines of each kind that is asked for beside the full subtitles; `names` of speakers as in `sdh`."""
+    kinds: dict[Kind, Lines] = {}
+    if "forced" in asked:
+        kinds["forced"] = forced(lines, timeline)
+    if "sdh" in asked:
+        kinds["sdh"] = sdh(script, lines, names)
+    return kinds
 
 
 def forced(lines: Lines, timeline: Timeline) -> Lines:

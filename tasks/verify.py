@@ -22,6 +22,7 @@ from manifests.store import file_sha256
 from manifests.timeline import Takes, Timeline
 from tasks import terms
 from tasks.appearing import explained
+from tasks.delivery import Delivery, placed
 from tasks.engines.protocols import Hearing
 from tasks.evidence import Evidence, Expected
 from tasks.examining import dub_track, examine, source_name
@@ -32,7 +33,6 @@ from tasks.mix import Mix
 from tasks.publishing import publish
 from tasks.read_back import ReadBack, read_back, read_by, told
 from tasks.releasing import covers, find_delivered, settle
-from tasks.remux import Delivery, placed
 from tasks.stage import Made, Stage, Workbench, digest
 from tasks.understanding import reading
 

@@ -16,12 +16,14 @@ from manifests.model import Course, Job, Lesson
 from manifests.script import Casting, Line, Lines, Script, Utterance, dump, load
 from manifests.spans import Span, samples
 from manifests.timeline import Placement, Timeline
+from tasks import multi as multi_stage
 from tasks import remux as stage
+from tasks.delivery import Delivery
 from tasks.disclosure import says_so
 from tasks.media import probe
 from tasks.mix import Mix
 from tasks.process import run_program
-from tasks.remux import Delivery, multi_stage, remux
+from tasks.remux import remux
 from tasks.split import Parts, split
 from tasks.stage import Workbench
 from tasks.subtitles import Cue
@@ -548,7 +550,7 @@ def test_the_multi_stage_delivers_every_language(
 ) -> None:
     """`l.multi.mp4`, with the needs that its languages have and no subtitle file of its own."""
     source = click_video("l.mp4")
-    multi = multi_stage(("es", "ca"))
+    multi = multi_stage.stage(("es", "ca"))
     inputs = inputs_of(split_once(source), source, folder, "es:", "ca:")
     assert set(multi.needs) == set(inputs)
     made = multi.run(multi.params(job(source, tmp_path / "out", None)), inputs, bench_of(source, folder))

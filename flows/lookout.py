@@ -20,7 +20,6 @@ from manifests import approvals
 from manifests.commits import mark
 from manifests.model import Job
 from manifests.seen import LESSON, TOGETHER, Seen, Sighting, at_rest
-from manifests.shelves import lies_at
 from manifests.workspace import Workspace
 from tasks.perform import media_seconds
 from tasks.pipeline import JOINT, LESSON_STAGES, PIPELINE, TARGET_STAGES
@@ -29,6 +28,9 @@ from tasks.voice_terms import unspoken
 
 _BATCH = 2_000
 """Sightings that are written at once."""
+
+_AHEAD = 100
+"""Lessons whose latest keys are read at once, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,8 @@ class Lookout:
         self._found: dict[tuple[str, str, str], str] = {}
         self._gone: list[tuple[str, str]] = []
         self._held: tuple[str, Mapping[str, Sighting]] = ("", {})
-        self._last: tuple[str, Mapping[tuple[str, str, str], str]] = ("", {})
+        self._last: dict[str, dict[tuple[str, str, str], str]] = {}
+        self._ahead = 1
 
     def known(self, item: Wanted, *, refresh: bool = False) -> UpToDate:
         """What was up to date of a lesson, and still is; with `refresh` what is stale is not."""
@@ -123,9 +126,14 @@ class Lookout:
 
     def last(self, lesson: str) -> Mapping[tuple[str, str, str], str]:
         """The ledger's latest keys of a lesson, as its `keys` has them."""
-        if self._last[0] != lesson:
-            self._last = lesson, self._space.ledger.keys(self._course, lesson)
-        return self._last[1]
+        if lesson not in self._last:
+            at = self._order[lesson]
+            # One who asks of one lesson after the other is told of more and more at once, and who asks of few, of few.
+            in_a_row = bool(self._last) and at == self._order[next(reversed(self._last))] + 1
+            self._ahead = min(self._ahead * 2, _AHEAD) if in_a_row else 1
+            lessons = [item.job.lesson_id for item in self._selection.lessons[at : at + self._ahead]]
+            self._last = self._space.ledger.keys_of(self._course, lessons)
+        return self._last[lesson]
 
     def forget(self, item: Wanted, languages: Sequence[str], *, lesson: bool) -> None:
         """Something is going to be done of these languages, or of all: of the lesson's own stages."""
@@ -166,7 +174,7 @@ class Lookout:
             read = [path for stage in stages for path in stage.given(job).values()]
             read += [job.media] if part == LESSON else _approval(job)
         finished = [
-            lies_at(Path(name), lambda path, sha256=sha256: self._space.digests.of(path) == sha256)
+            self._space.lies_at(name, sha256)
             for commit in commits
             for name, sha256 in commit.delivered.items()
             if not commit.address
@@ -211,6 +219,10 @@ class Lookout:
                 look(language, lambda language=language: self._facts_of_target(item, language, held[LESSON]))
             look(TOGETHER, lambda: self._facts_together(item, held))
         return held
+
+    @cached_property
+    def _order(self) -> Mapping[str, int]:
+        return {item.job.lesson_id: number for number, item in enumerate(self._selection.lessons)}
 
     @property
     def _course(self) -> str:

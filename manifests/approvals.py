@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from manifests.errors import Finding, InputError, StoreError
@@ -30,6 +31,7 @@ class Approval:
     reason: str = ""
 
 
+@lru_cache(maxsize=64)
 def folder(manifest: Path) -> Path:
     """What people made for a manifest's course."""
     return manifest.with_name(f"{manifest.stem}.lines")

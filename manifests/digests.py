@@ -52,14 +52,15 @@ class Digests:
         self._read: dict[Identity, str] | None = None
         self._asked: dict[Identity, str] = {}
 
-    def of(self, path: Path) -> str:
+    def of(self, place: str | Path) -> str:
         """SHA-256 of a file's bytes, in hexadecimal.
 
         Raises OSError where the file cannot be read, and InputError where it does not hold still while it is.
         """
-        before = path.stat()
+        before = os.stat(place)  # noqa: PTH116  (of a library there are hundreds of thousands)
         if (known := self._known(before)) is not None:
             return known
+        path = Path(place)
         for _ in range(ATTEMPTS):
             started = time.time_ns()
             before = path.stat()

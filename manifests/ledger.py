@@ -8,7 +8,7 @@ again from the store's commits (`rebuild`), so that losing it is an inconvenienc
 from __future__ import annotations
 
 import socket
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ from manifests.database import Database
 from manifests.ledger_tables import (
     HAS_RESULT,
     KEYS,
-    KEYS_OF_LESSON,
+    KEYS_OF_LESSONS,
     MIGRATIONS,
     PLACE,
     STAGE_RUNS,
@@ -217,10 +217,20 @@ class Ledger:
 
     def keys(self, course: str, lesson: str | None = None) -> dict[tuple[str, str, str], str]:
         """The key of the latest result of every stage, by lesson, language (empty for a lesson's) and stage."""
-        query = KEYS if lesson is None else KEYS_OF_LESSON
+        if lesson is not None:
+            return self.keys_of(course, [lesson])[lesson]
         with self._database.reading() as connection:
-            rows = connection.execute(query, {"of_course": course, "of_lesson": lesson}).all()
-        return {(lesson, language, stage): key for lesson, language, stage, key in rows}
+            rows = connection.execute(KEYS, {"of_course": course})
+            return {(lesson, language, stage): key for lesson, language, stage, key in rows}
+
+    def keys_of(self, course: str, lessons: Sequence[str]) -> dict[str, dict[tuple[str, str, str], str]]:
+        """The same of each of these lessons; of some hundred at most."""
+        found: dict[str, dict[tuple[str, str, str], str]] = {lesson: {} for lesson in lessons}
+        with self._database.reading() as connection:
+            rows = connection.execute(KEYS_OF_LESSONS, {"of_course": course, "of_lessons": list(lessons)})
+            for lesson, language, stage, key in rows:
+                found[lesson][lesson, language, stage] = key
+        return found
 
     def lesson_keys(self) -> dict[tuple[str, str], dict[str, str]]:
         """For every lesson, by course and lesson: the key of the latest finished run of each stage done once for it."""

@@ -32,6 +32,11 @@ def looking() -> Generator[None]:
         _ANSWERS.reset(before)
 
 
+def answers() -> dict[Hashable, Any] | None:
+    """What was answered so far in this look; None where nobody looks."""
+    return _ANSWERS.get()
+
+
 def asked_once(by: Callable[P, Hashable]) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Makes a function answer once a look to the same question, which `by` makes of its arguments.
 

@@ -77,7 +77,7 @@ def is_at_rest(known: Identity) -> bool:
     return known[2] <= time.time_ns() - AT_REST_NS
 
 
-def at_rest(paths: Iterable[Path]) -> dict[str, Identity] | None:
+def at_rest(paths: Iterable[str | Path]) -> dict[str, Identity] | None:
     """The identities of files; None where one is missing, or changed so lately that its time proves nothing."""
     found: dict[str, Identity] = {}
     for path in paths:

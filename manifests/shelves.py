@@ -36,6 +36,13 @@ def lies_at(path: Path, is_it: Callable[[Path], bool]) -> Path | None:
     return next((place for place in (held(path), path) if place.is_file() and is_it(place)), None)
 
 
+def places(name: str) -> tuple[str, str]:
+    """Where a finished file may lie, by its place: held, and in it. As texts: a library has hundreds of thousands."""
+    folder, _, file = name.rpartition("/")
+    out, _, course = folder.rpartition("/")
+    return f"{out}/{REVIEW}/{course}/{file}", name
+
+
 def release(path: Path) -> None:
     """Move a held file into its place, over what lies there. Raises OSError."""
     waiting = held(path)

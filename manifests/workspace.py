@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -20,7 +20,7 @@ from manifests.depot import Depots
 from manifests.digests import Digests
 from manifests.errors import StoreError
 from manifests.ledger import Ledger
-from manifests.shelves import lies_at
+from manifests.shelves import places
 from manifests.store import Store
 
 
@@ -122,10 +122,15 @@ class Workspace:
         if commit.address:
             return self.depots.at(commit.address).missing(commit.group, commit.delivered)
 
-        def lies(name: str, sha256: str) -> bool:
-            return lies_at(Path(name), lambda path: self.digests.of(path) == sha256) is not None
+        return frozenset(name for name, sha256 in commit.delivered.items() if self.lies_at(name, sha256) is None)
 
-        return frozenset(name for name, sha256 in commit.delivered.items() if not lies(name, sha256))
+    def lies_at(self, name: str, sha256: str) -> str | None:
+        """Where a finished file lies as it was made, by its place: there or held; None where in neither."""
+        for place in places(name):
+            with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                if self.digests.of(place) == sha256:
+                    return place
+        return None
 
     @contextmanager
     def locked(self, waiting: Callable[[str], None]) -> Generator[None]:

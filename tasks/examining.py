@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -225,7 +226,14 @@ def source_name(media: Path, out: Path) -> str:
 
     A record is given away with its video: it names no folder of a machine that the two do not share.
     """
-    shared = Path(os.path.commonpath([media.absolute(), out.absolute()]))
+    between = _way(media.absolute().parent, out.absolute())
+    return media.name if between is None else os.path.normpath(f"{between}/{media.name}")
+
+
+@lru_cache(maxsize=64)
+def _way(folder: Path, out: Path) -> str | None:
+    """From one folder to another; None where that leads through the root."""
+    shared = Path(os.path.commonpath([folder, out]))
     if len(shared.parts) < 2 or shared in (Path("/home"), Path("/Users")):
-        return media.name
-    return os.path.relpath(media.absolute(), out.absolute())
+        return None
+    return os.path.relpath(folder, out)

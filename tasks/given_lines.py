@@ -56,7 +56,7 @@ def files(job: Job) -> dict[str, Path]:
 
 def found(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:
     """What a translation memory has for the script."""
-    return remembered.file_of(job, inputs["transcribe/script.json"])
+    return remembered.file_of(job, inputs)
 
 
 def given(

@@ -78,7 +78,7 @@ def key_of(stage: Stage, job: Job, products: Products, workspace: Workspace) -> 
     changes while it is read.
     """
     digests = {
-        name: _source_digest(job, workspace) if name == "source" else Ref.named(products.objects[name]).digest
+        name: _source_digest(job, workspace) if name == "source" else products.objects[name].partition(".")[0]
         for name in stage.needs
     }
     given = stage.given(job)

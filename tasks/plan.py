@@ -105,7 +105,7 @@ def walk(
     state = before.state if before else "cached"
     for stage in stages:
         try:
-            stage.check(job)
+            stage.checked(job)
             if state == "cached" and stage.name in force:
                 state = "run"
                 steps.append(Step(stage.name, "run", "asked for"))

@@ -38,10 +38,14 @@ class Offers:
     """Remarks that tell a like source, how like it is, and its text."""
 
 
-def file_of(job: Job, script: Path) -> dict[str, Path]:
-    """The file of offers for a job's script, under `memory`, made where it is not there; nothing without an offer."""
+def file_of(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:
+    """The file of offers for a job's script, under `memory`, made where it is not there; nothing without an offer.
+
+    The script, `transcribe/script.json` of the inputs, is asked for only where there is a memory.
+    """
     if job.workspace is None or (memory := recall(job.manifest, job.language or "", job.workspace)) is None:
         return {}
+    script = inputs["transcribe/script.json"]
     what = f"{VERSION} {hashlib.sha256(script.read_bytes()).hexdigest()} {memory.state}"
     file = job.workspace / "memory" / f"{hashlib.sha256(what.encode()).hexdigest()[:32]}.json"
     if not file.is_file():

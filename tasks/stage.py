@@ -13,8 +13,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from manifests.alike import asked_of_alike
 from manifests.commits import Commit
 from manifests.depot import Depot
 from manifests.model import Job
@@ -116,25 +117,35 @@ class Stage:
     """Says what is different between two sets of parameters, as dictionaries, for a plan; empty for a plain reason."""
 
     def key(self, job: Job, digests: Mapping[str, str]) -> str:
-        """The key for a job whose inputs, given and found ones included, have these digests."""
+        """The key for a job whose inputs, given and found ones included, have these digests.
+
+        It is the digest of the object of `engine`, `inputs`, `params`, `stage` and `version`.
+        """
+        engine, params = asked_of_alike(self._asked, job, ("key", self.name))
+        own = f'"stage":{canonical(self.name)},"version":{self.version}'
+        return _sha256(f'{{"engine":{engine},"inputs":{canonical(dict(digests))},"params":{params},{own}}}')
+
+    def checked(self, job: Job) -> None:
+        """Raise what would block the stage, as `check` does."""
+        asked_of_alike(self.check, job, ("check", self.name))
+
+    def _asked(self, job: Job) -> tuple[str, str]:
+        """The engine and the parameters of a job, as the key has them."""
         engine = self.engine(job)
-        return digest(
-            {
-                "stage": self.name,
-                "version": self.version,
-                "params": self.params(job),
-                "inputs": dict(digests),
-                "engine": [engine.name, engine.weights_sha256] if engine else None,
-            }
-        )
+        return canonical([engine.name, engine.weights_sha256] if engine else None), canonical(self.params(job))
 
 
 def digest(value: Any) -> str:
-    """SHA-256 of a JSON value in its canonical form (sorted keys, no spaces); the same in every process.
+    """SHA-256 of a JSON value in its canonical form; the same in every process."""
+    return _sha256(canonical(value))
 
-    A dataclass is the object of its fields.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+
+def canonical(value: Any) -> str:
+    """A JSON value in its canonical form: sorted keys, no spaces. A dataclass is the object of its fields."""
+    return _CANONICAL.encode(value)
+
+
+def _sha256(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -144,3 +155,7 @@ def _plain(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {each.name: getattr(value, each.name) for each in fields(value)}
     raise TypeError(f"{type(value).__name__} has no canonical form: {value!r}")
+
+
+_CANONICAL: Final = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=_plain)
+"""Made once: a look at a library encodes a hundred thousand values."""

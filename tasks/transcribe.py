@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from manifests import glossary
+from manifests.alike import asked_of_alike
 from manifests.cues import Cue, read
 from manifests.engines import chosen
 from manifests.model import Job
@@ -242,7 +243,8 @@ def engine(job: Job) -> Engine:
 
 def found(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:
     """What is known of the cut that this one replaces."""
-    return earlier_cut.file_of(job, inputs, NAME, VERSION, params(job), engine(job))
+    hearing, by = asked_of_alike(lambda job: (params(job), engine(job)), job, ("heard", NAME))
+    return earlier_cut.file_of(job, inputs, NAME, VERSION, hearing, by)
 
 
 STAGE = Stage(

@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from manifests import settings
+from manifests.looking import asked_once
 from voiceclone import keys, private
 from voiceclone.private import RegistryError, explained
 
@@ -77,6 +78,7 @@ def development(folder: Path) -> Signer:
     return _signer(pem, pem, path, development=True)
 
 
+@asked_once(lambda: None)
 def fingerprint() -> str:
     """SHA-256 of the certificate that signs here, in hexadecimal; empty where the development chain is not made yet.
 

@@ -20,6 +20,7 @@ from flows.wanted import Selection, wanted
 from manifests import approvals, human_lines
 from manifests.approvals import Approval
 from manifests.human_lines import HumanLine
+from manifests.looking import looking
 from manifests.workspace import Workspace
 from tasks import place
 from tasks.plan import Walk, walk
@@ -289,6 +290,25 @@ def test_another_version_of_an_engine_is_seen_as_stale(library: Library, monkeyp
     assert library.plan() == plans
     assert not library.walked
     same_as_a_slow_look(library, plans)
+
+
+@pytest.mark.parametrize("without", ["nothing more", "an object", "a finished file"])
+def test_a_look_at_the_whole_says_what_looks_at_single_targets_say(library: Library, without: str) -> None:
+    """What lessons have in common is asked once for all, and objects are looked up in a listing: to no other answer."""
+    (library.folder / "terms.csv").write_text("source,target language,term\nwater,es,agua\n")
+    if without == "an object":
+        next((library.root / "store/objects").glob("*/*.flac")).unlink()
+    if without == "a finished file":
+        (library.out / "two.es.srt").unlink()
+    library.rest()
+    library.forget()
+    one_by_one = library.plan()
+    library.forget()
+    space = Workspace.open(library.root)
+    with space.surveyed(), looking():
+        plans = planning.plan_course(library.selection, space, History())
+        assert {plan.job.name: (plan.state, plan.as_dict()) for plan in plans} == one_by_one
+    assert "run" in {state for state, _ in one_by_one.values()}
 
 
 def test_a_language_that_is_blocked_does_not_make_the_others_be_looked_at(library: Library) -> None:

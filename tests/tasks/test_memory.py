@@ -113,10 +113,10 @@ def test_offers_of_a_script_are_made_once(tmp_path: Path, text: str) -> None:
     """The same script and memory have the same file."""
     write(tmp_path, GREETING)
     path = script(tmp_path, text)
-    remembered.file_of(job(tmp_path), path)
+    remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
     (file,) = (tmp_path / ".dub/memory").iterdir()
     before = file.stat().st_mtime_ns
-    remembered.file_of(job(tmp_path), path)
+    remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
     assert file.stat().st_mtime_ns == before
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from threading import Lock
 
+from flows.heir import Heir
 from flows.standing import unfinished
 from flows.wanted import Wanted
 from manifests.claims import LEASE_S, Claims
@@ -15,11 +16,13 @@ from tasks.perform import claim_of
 
 
 class Mine:
-    """The claims that this process holds: released where their work ends, and all at once where the process ends."""
+    """The claims that this process holds: released where their work ends, and all at once where the process ends; given
+    back by its heir where it is killed."""
 
-    def __init__(self, claims: Claims, lease_s: float) -> None:
+    def __init__(self, claims: Claims, lease_s: float, heir: Heir) -> None:
         self._claims = claims
         self._lease_s = lease_s
+        self._heir = heir
         self._lock = Lock()
         self._open: dict[str, ExitStack] = {}
 
@@ -27,7 +30,8 @@ class Mine:
     def held(self, name: str, waiting: Callable[[str], None]) -> Generator[None]:
         """Hold a name for the block; `waiting` is told where another worker has it."""
         stack = ExitStack()
-        stack.enter_context(self._claims.held(name, lease_s=self._lease_s, waiting=waiting))
+        token = stack.enter_context(self._claims.held(name, lease_s=self._lease_s, waiting=waiting))
+        self._heir.holds(name, token)
         with self._lock:
             self._open[name] = stack
         try:
@@ -44,13 +48,14 @@ class Mine:
             stack = self._open.pop(name, None)
         if stack is not None:
             stack.close()
+            self._heir.holds_no_longer(name)
 
 
 @contextmanager
-def claims_of_this_process(claims: Claims, lease_s: float = LEASE_S) -> Generator[Mine]:
+def claims_of_this_process(claims: Claims, lease_s: float = LEASE_S, heir: Heir | None = None) -> Generator[Mine]:
     """Claims that are released at the end of the block, even where that is an interrupt's and threads are still at
-    work."""
-    mine = Mine(claims, lease_s)
+    work; an heir gives them back where there is no such end."""
+    mine = Mine(claims, lease_s, heir or Heir())
     try:
         yield mine
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -23,7 +24,7 @@ from flows.results import results
 from flows.shards import USUAL_LESSONS, Errand, Shard, sharded
 from flows.stages import workspace
 from flows.standing import DONE, exit_code, unfinished
-from flows.wanted import wanted
+from flows.wanted import as_it_is_now, wanted
 from manifests.claims import LEASE_S
 from manifests.errors import DubError, StageFailed
 from manifests.ledger import now
@@ -79,17 +80,20 @@ def dispatch_course(
     )
     log = get_run_logger()
     order, begun = errand.order(), now()
-    try:
-        rows, course = _brought_up_to_date(errand, Pools(pool, gpu_pool), max(1, shard), lease_s=lease_s, say=log.info)
-    except DubError as error:
-        notify(stopped(order, manifest.stem, error, left_report(order, manifest.parent, log.info)), manifest.parent)
-        return Failed(message=str(error))
-    except TerminationSignal:
-        notify(interrupted(order, manifest.stem), manifest.parent)
-        raise
-    count(course, rows, since=begun)
-    report = left_report(order, manifest.parent, log.info)
-    told = replace(summary(order, course, rows, report), folder=manifest.parent)  # a worker's own is gone tomorrow
+    with ExitStack() as read:
+        try:
+            read.enter_context(as_it_is_now(manifest))  # whoever edits it meanwhile edits it for the next run
+            pools = Pools(pool, gpu_pool)
+            rows, course = _brought_up_to_date(errand, pools, max(1, shard), lease_s=lease_s, say=log.info)
+        except DubError as error:
+            notify(stopped(order, manifest.stem, error, left_report(order, manifest.parent, log.info)), manifest.parent)
+            return Failed(message=str(error))
+        except TerminationSignal:
+            notify(interrupted(order, manifest.stem), manifest.parent)
+            raise
+        count(course, rows, since=begun)
+        report = left_report(order, manifest.parent, log.info)
+        told = replace(summary(order, course, rows, report), folder=manifest.parent)  # a worker's own is gone tomorrow
     log.info(told.text)
     notify(told, manifest.parent)
     return None if exit_code(rows) == DONE else Failed(message=told.title)
@@ -119,7 +123,6 @@ def _brought_up_to_date(
             lessons = max(1, size // _SHRINK ** (attempt - 1))
             shards = [(pools.of(fast), each) for fast, each in sharded(selection.course, work, errand, lessons)]
             ended = _carried_out(fleet, shards, attempt)
-            selection = wanted(order)  # as it is now: it may have been edited meanwhile
             known = space.ledger.targets(selection.course.course)
             with looking():
                 work = [
@@ -157,7 +160,9 @@ def _untold(each: Pending, before: Known, known: Known) -> tuple[str, ...]:
 def _ends(work: Iterable[Pending], ended: Mapping[Shard, str]) -> dict[str, str]:
     """Lessons that are not finished to how their shard ended."""
     by_lesson = {name.partition(":")[0]: how for shard, how in ended.items() for name in shard.errand.only}
-    return {name: by_lesson.get(name, "it was added meanwhile") for each in work for name in (each.item.job.name,)}
+    return {
+        name: by_lesson.get(name, "more of it is to be done by now") for each in work for name in (each.item.job.name,)
+    }
 
 
 def _give_up(work: Iterable[Pending], ends: Mapping[str, str], before: Known, space: Workspace) -> None:

@@ -146,14 +146,14 @@ class Fleet:
             return None
         if state.is_final():
             return state.message or state.type.value
-        if not self._is_dead(run_id, state.type.value):
+        if (how := self._death(run_id, state.type.value)) is None:
             return None
-        how = "its worker is gone: no sign of life came from it any more"
         self._patiently(lambda: self.client.set_flow_run_state(run_id, Crashed(message=how), force=True))
         return how
 
-    def _is_dead(self, run_id: UUID, state: str) -> bool:
-        """Whether a run's process has given no sign of life for the length of its lease, or has ended on this machine.
+    def _death(self, run_id: UUID, state: str) -> str | None:
+        """How a run's process died, in words: it was killed, as its heir or this machine knows, or it has given no sign
+        of life for the length of its lease. None where it may live.
 
         A store that cannot be read proves nothing about anybody: the wait then begins anew.
         """
@@ -162,16 +162,18 @@ class Fleet:
             held = self.claims.seen(alive(str(run_id)))
         except StoreError:
             self._signs.pop(run_id, None)
-            return False
+            return None
         if held is not None and held.gone:
-            return True
+            return "its process was killed: its worker was told to end, or there was no memory left"
         said = (state, held.content if held else None)
         sign = self._signs.get(run_id)
         if sign is None or sign.said != said:
             self._signs[run_id] = _Sign(said, now)
-            return False
+            return None
         sign.times += 1
-        return now - sign.since > (held.lease_s if held else SILENCE_S) and sign.times > SIGHTINGS
+        if now - sign.since <= (held.lease_s if held else SILENCE_S) or sign.times <= SIGHTINGS:
+            return None
+        return "its worker is gone: no sign of life came from it any more"
 
     def _patiently(self, call: Callable[[], T]) -> T:
         """What a call to the server returns, as soon as there is a server that answers it."""

@@ -14,6 +14,7 @@ from prefect.runtime import flow_run
 from prefect.states import Failed
 
 from flows.claiming import claims_of_this_process, lesson_held
+from flows.heir import heir_of_this_process
 from flows.lesson import dub_lesson, explain
 from flows.looking_back import LookingBack
 from flows.progress import watching
@@ -58,7 +59,8 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
 
     with ExitStack() as ends:
         ends.enter_context(watching())
-        mine = ends.enter_context(claims_of_this_process(space.claims, lease_s))
+        heir = ends.enter_context(heir_of_this_process(space.root))
+        mine = ends.enter_context(claims_of_this_process(space.claims, lease_s, heir))
         ends.enter_context(mine.held(alive(str(flow_run.id)), log.info))
         if accelerator:
             ends.enter_context(own_device(log.info))

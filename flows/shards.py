@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from flows.order import Order, cores_here
 from flows.pending import Pending
 from flows.version import code_version
-from flows.wanted import Selection, Wanted, wanted
+from flows.wanted import Selection, Wanted, as_it_was_read, wanted
 from manifests.engines import GROUPS, chosen
 from manifests.errors import EngineUnavailable, InputError
 from manifests.model import Course, Job, Stage
@@ -63,8 +63,11 @@ class Shard(BaseModel):
 
     course: str
     errand: Errand
+    read: str
+    """The manifest as it was read when these lessons were planned, with no others, as JSON: whoever edits it meanwhile
+    edits it for the next run."""
     planned: str
-    """Digest of what is wanted of these lessons, as it was read when they were planned."""
+    """Digest of what is wanted of these lessons."""
     code: str
     signer: str
     """Certificate that signs the outputs, by its digest."""
@@ -79,7 +82,7 @@ class Shard(BaseModel):
         return digest(self.model_dump(mode="json"))[:16]
 
     def selection(self) -> Selection:
-        """What is to be done, as it is read here.
+        """What is to be done, as it is understood here.
 
         Raises InputError where that is not what was planned, EngineUnavailable where this machine would make something
         else of it than the one that planned it.
@@ -94,11 +97,17 @@ class Shard(BaseModel):
                 "this worker would sign finished files by another certificate than the course was planned with.",
                 remedy="Name one chain for all in DUB_SIGNING_CHAIN and DUB_SIGNING_KEY, or share DUB_KEYS.",
             )
-        selection = wanted(self.errand.order())
+        manifest = self.errand.manifest
+        if not manifest.exists():
+            raise InputError(
+                f"there is no {manifest} on this machine.", remedy="Mount the same folder at the same place everywhere."
+            )
+        with as_it_was_read(manifest, self.read):
+            selection = wanted(self.errand.order())
         if planned(selection.lessons) != self.planned:
             raise InputError(
-                f"{self.errand.manifest} says something else of these lessons than when they were planned.",
-                remedy="Where it was edited meanwhile, they are planned again; else mount the same files everywhere.",
+                f"this worker would do something else with these lessons of {manifest} than was planned.",
+                remedy="Give all machines the same settings, and mount the same folder at the same place.",
             )
         return selection
 
@@ -131,11 +140,18 @@ def sharded(course: Course, work: Sequence[Pending], errand: Errand, size: int) 
                 Shard(
                     course=course.course,
                     errand=errand.model_copy(update={"only": names}),
+                    read=_read(course, part),
                     planned=planned(part),
                     code=code_version(),
                     signer=fingerprint(),
                 ),
             )
+
+
+def _read(course: Course, part: Iterable[Wanted]) -> str:
+    """The course with some lessons only; a glob stands for all of its files. What the manifest left out is left out."""
+    lessons = {id(item.job.lesson): item.job.lesson for item in part}
+    return course.model_copy(update={"lessons": tuple(lessons.values())}).model_dump_json(exclude_unset=True)
 
 
 def stages_for_accelerators(course: Course) -> frozenset[str]:

@@ -39,8 +39,8 @@ class Selection:
         return tuple(target for wanted in self.lessons for target in wanted.targets)
 
 
-_as_read: dict[Path, tuple[int, Course]] = {}
-"""Manifests that stay what they were when they were read, and their time of change then."""
+_as_read: dict[Path, tuple[int | str, Course]] = {}
+"""Manifests that stay what they were when they were read, and by what that is told from other times."""
 
 
 @contextmanager
@@ -48,6 +48,16 @@ def as_it_is_now(manifest: Path) -> Generator[None]:
     """For the block, `wanted` takes a manifest as it is now: whoever edits it meanwhile edits it for the next run."""
     changed = _changed(manifest)
     _as_read[manifest] = changed, _course(manifest, changed)
+    try:
+        yield
+    finally:
+        del _as_read[manifest]
+
+
+@contextmanager
+def as_it_was_read(manifest: Path, text: str) -> Generator[None]:
+    """For the block, `wanted` takes a manifest as somebody else has read it: a `Course`, as JSON."""
+    _as_read[manifest] = text, Course.model_validate_json(text)
     try:
         yield
     finally:
@@ -72,7 +82,7 @@ def _wanted(
     only: tuple[str, ...],
     asked: str | None,
     usual: str | None,
-    changed: int,
+    changed: int | str,
 ) -> Selection:
     """Cached by the manifest's time of change: a big manifest is read once a run, not once a flow."""
     _, course = _as_read.get(manifest, (None, None))
@@ -93,7 +103,7 @@ def _chosen(jobs: Sequence[Job], only: Sequence[str]) -> dict[str, tuple[str, ..
 
 
 @lru_cache(maxsize=2)
-def _course(manifest: Path, changed: int) -> Course:
+def _course(manifest: Path, changed: int | str) -> Course:
     del changed  # an edited manifest is read again
     return load(manifest)
 

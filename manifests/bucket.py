@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from manifests import settings
 from manifests.errors import StoreError
 
 
@@ -106,3 +107,18 @@ class FolderBucket:
             f"cannot {verb} {name} in the store {self.root}: {error.strerror or error}.",
             remedy="Make the folder readable and writable and free some space, then run again.",
         )
+
+
+def bucket_of(root: Path) -> Bucket:
+    """The bucket of a workspace's store, its own or the shared one that the user's settings name, and no more of it.
+
+    Raises StoreError where it cannot be opened, ManifestError for faulty settings.
+    """
+    place = settings.personal().store
+    if place is None:
+        return FolderBucket(root / "store")
+    if settings.is_address(place):
+        from manifests.remote import Remote
+
+        return Remote(place)
+    return FolderBucket(Path(place))

@@ -4,7 +4,7 @@
 by them as long as they live. A waiter takes a holder for dead when nothing was rewritten for the length of the lease
 *by the waiter's own monotonic clock*, so no idea of the time matters, or when it sees on its own machine that the
 holder's process is gone; it then creates the next generation. The highest generation holds the name. Who lost a name
-learns it before they commit.
+learns it before they commit. Whoever knows that a holder has died may give its names back.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Seen:
     content: bytes
     lease_s: float
     gone: bool = False
-    """Whether its process was on this machine, and has ended without a word."""
+    """Whether its process is known to have ended without a word: it was on this machine, or somebody gave the name back
+    for it."""
 
 
 @dataclass(slots=True)
@@ -78,11 +79,12 @@ class Claims:
     @contextmanager
     def held(
         self, name: str, *, lease_s: float = LEASE_S, waiting: Callable[[str], None] = lambda who: None
-    ) -> Generator[None]:
+    ) -> Generator[str]:
         """Hold a name (`course/lesson`); while another holds it, wait. `waiting` is told once for whom.
 
-        It goes to the next waiter when this ends, at once. After this process was killed it goes to one on the same
-        machine at once, to others a lease later. Raises StoreError where the store cannot be reached.
+        Yields the token by which the holder is known to `give_back`. The name goes to the next waiter when this ends,
+        at once. After this process was killed it goes to one on the same machine at once, to others a lease later, or
+        when somebody gives it back. Raises StoreError where the store cannot be reached.
         """
         told = _holder(lease_s)
         with signs.alive(told["token"]):
@@ -91,7 +93,7 @@ class Claims:
             renewing = threading.Thread(target=self._renew, args=(mine,), name=f"claim {name}", daemon=True)
             renewing.start()
             try:
-                yield
+                yield told["token"]
             finally:
                 mine.ended.set()
                 renewing.join()
@@ -105,9 +107,25 @@ class Claims:
         """What the holder of a name wrote last; None where nobody holds it. Raises StoreError as `held` does."""
         latest = max(self._generations(name), default=0)
         content = self._bucket.read(_file(name, latest)) if latest else None
-        if content is None or (told := _told(content)).get("released"):
+        if content is None:
             return None
-        return Seen(content, float(told.get("lease_s", LEASE_S)), signs.is_gone(str(told.get("token"))))
+        told = _told(content)
+        if told.get("released") and not told.get("died"):
+            return None
+        gone = bool(told.get("died")) or signs.is_gone(str(told.get("token")))
+        return Seen(content, float(told.get("lease_s", LEASE_S)), gone)
+
+    def give_back(self, name: str, token: str) -> None:
+        """Let go of a name for a holder that has died, known by its token; where another has it, nothing is done.
+
+        Raises StoreError as `held` does.
+        """
+        latest = max(self._generations(name), default=0)
+        content = self._bucket.read(_file(name, latest)) if latest else None
+        told = _told(content)
+        if told.get("token") == token and not told.get("released"):
+            self._bucket.write(_file(name, latest), _content(told, released=True, died=True, at=_now()))
+        signs.forget(token)
 
     def check(self, name: str) -> None:
         """Raise ClaimLost where this process took a name and somebody else has it by now.

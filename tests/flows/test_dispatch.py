@@ -24,6 +24,7 @@ import pytest
 
 from tests.conftest import Wire, ffmpeg
 from tests.flows.test_metering import Receiver
+from tests.quick import Gates
 from tests.services import LACKING, Background, Postgres, free_port, listens, until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
@@ -442,10 +443,33 @@ def receiver() -> Iterator[Receiver]:
     made.server.server_close()
 
 
+@dataclass
+class Crew(Course):
+    """Three courses, of which somebody speaks in the last, and workers that seem to be on a machine each: none sees the
+    other's processes."""
+
+    workers: dict[str, Background]
+    gates: Gates
+
+    def holder(self, name: str) -> tuple[str, dict[str, Any]] | None:
+        """The last claim on a name, as it stands in the store; None where there was none."""
+        claims = sorted((self.folder / f".dub/store/claims/{name}").glob("*.json"))
+        return (claims[-1].name, json.loads(claims[-1].read_text(encoding="utf-8"))) if claims else None
+
+    def waits_at(self, stage: str) -> int:
+        """Wait until a process waits at a gate; which one holds the lesson."""
+        reached = self.gates.folder / f"gates/{stage}.reached"
+        until(reached.exists, f"a worker at {stage}")
+        reached.unlink()
+        held = self.holder("three/lesson-01")
+        assert held is not None
+        return int(re.findall(r"\d+", held[1]["holder"])[-1])
+
+
 @pytest.fixture(scope="module")
-def crew(server: Background, make_course: Callable[..., Course], receiver: Receiver) -> Iterator[Course]:
-    """A folder with three courses, and a worker with one place for each of the pools `waiting` and `working`; both tell
-    their numbers to the receiver. In the third course somebody speaks."""
+def crew(server: Background, make_course: Callable[..., Course], receiver: Receiver) -> Iterator[Crew]:
+    """A folder with three courses, a worker for the pool `waiting` and two for `working`, of which one is not there
+    yet, each with one place; they tell their numbers to the receiver."""
     quick = {"DO_NOT_TRACK": "1", "PREFECT_SERVER_ANALYTICS_ENABLED": "false", "PREFECT_WORKER_QUERY_SECONDS": "2"}
     course = make_course(
         "crew", "lesson-02", "lesson-03", PREFECT_API_URL=f"http://127.0.0.1:{port_of(server)}/api", **quick
@@ -458,17 +482,23 @@ def crew(server: Background, make_course: Callable[..., Course], receiver: Recei
     files = ("one.yaml", "two.yaml", "three.yaml")
     made = course.run("dub", "deploy", *files, "--course-pool", "waiting", "--pool", "working")
     assert made.returncode == 0, made.stderr
+    gates = Gates(course.folder / "gates")
+    told = course.environment | gates.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address}
     command = [str(BIN / "prefect"), "worker", "start", "--type", "process", "--limit", "1", "--pool"]
-    told = course.environment | {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address}
-    workers = [Background([*command, pool], told, course.folder / f"{pool}.log") for pool in ("waiting", "working")]
-    for worker in workers:
-        worker.start()
-    yield course
-    for worker in workers:
+    workers: dict[str, Background] = {}
+    for name, pool in (("course", "waiting"), ("first", "working"), ("second", "working")):
+        machine = course.folder / name
+        machine.mkdir()
+        own = {"TMPDIR": str(machine)}
+        workers[name] = Background([*command, pool, "--name", name], told | own, course.folder / f"{name}.log")
+    for name in ("course", "first"):
+        workers[name].start()
+    yield Crew(course.folder, course.environment, workers, gates)
+    for worker in workers.values():
         worker.stop()
 
 
-def test_more_courses_than_places_do_not_wait_for_each_other(crew: Course, receiver: Receiver) -> None:
+def test_more_courses_than_places_do_not_wait_for_each_other(crew: Crew, receiver: Receiver) -> None:
     """Two at once, where there is one place for a course and one for a shard: each is done in its turn, leaves its
     report, and tells a monitoring system how it left its targets."""
     for name in ("one", "two"):
@@ -481,22 +511,42 @@ def test_more_courses_than_places_do_not_wait_for_each_other(crew: Course, recei
         assert counts == {"done": 1, "partial": 0, "failed": 0, "blocked": 0, "review": 0}
 
 
-def test_a_shard_that_is_told_to_end_gives_its_lessons_back_and_another_goes_on(crew: Course) -> None:
-    """By SIGTERM in the middle of a lesson, as Kubernetes sends it: nobody waits for the lease, of a minute, to end."""
-    assert crew.run("prefect", "deployment", "run", "dispatch-course/three").returncode == 0
-    claims = crew.folder / ".dub/store/claims/three/lesson-01"
+def test_a_shard_that_is_told_to_end_and_one_whose_worker_is_give_their_lessons_back(crew: Crew) -> None:
+    """In the middle of synthesis, the shard by SIGTERM, as Kubernetes sends it, then its worker, which kills the next
+    shard: nobody waits for the lease, of a minute, to end, and a worker on another machine does the lesson. A fault
+    that is written into the manifest meanwhile is the next run's."""
+    crew.gates.close("synthesize")
+    started = crew.run("prefect", "deployment", "run", "dispatch-course/three")
+    assert started.returncode == 0, started.stderr
+    first = crew.waits_at("synthesize")
+    manifest = crew.folder / "three.yaml"
+    text = manifest.read_text(encoding="utf-8")
+    manifest.write_text(text.replace("[es]", "[es"), encoding="utf-8")
+    os.kill(first, signal.SIGTERM)
+    second = crew.waits_at("synthesize")
+    assert second != first
+    worker = crew.workers["first"]
+    assert worker.process is not None
+    worker.process.send_signal(signal.SIGTERM)
 
-    def holder() -> tuple[str, int] | None:
-        for path in sorted(claims.glob("*.json"), reverse=True):
-            claim = json.loads(path.read_text(encoding="utf-8"))
-            return None if claim.get("released") else (path.name, int(re.findall(r"\d+", claim["holder"])[-1]))
-        return None
+    def claim() -> dict[str, Any]:
+        found = crew.holder("three/lesson-01")
+        assert found is not None
+        return found[1]
 
-    until(lambda: list((crew.folder / ".dub/store/commits/split").glob("*.json")), "its first stage")
-    _, process = until(holder, "a worker to take the lesson")
-    os.kill(process, signal.SIGTERM)
-    until(lambda: (now := holder()) is None or now[1] != process, "the lesson to be given back", 50)
+    until(lambda: claim().get("released"), "the lesson to be given back", 30)
+    assert claim()["died"] is True
+    assert claim()["holder"].endswith(f"(process {second})")
+    crew.gates.open("synthesize")
+    crew.workers["second"].start()
     until((crew.folder / "out/three/lesson-01.es.mp4").exists, "the lesson", 600)
+    run = re.search(r"UUID: ([0-9a-f-]{36})", started.stdout)
+    assert run, started.stdout
+    state = f"{crew.environment['PREFECT_API_URL']}/flow_runs/{run[1]}"
+    until(lambda: httpx.get(state, timeout=30).json()["state"]["type"] == "COMPLETED", "the course's run", 120)
+    assert (crew.folder / "out/three/report.html").exists()
+    assert crew.run("dub", "status", "three.yaml", "--json").returncode == 2
+    manifest.write_text(text, encoding="utf-8")
     rows = json.loads(crew.run("dub", "status", "three.yaml", "--json").stdout)["targets"]
     assert [row["state"] for row in rows] == ["done"]
 

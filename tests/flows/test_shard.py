@@ -18,6 +18,23 @@ from manifests.errors import StoreError
 from manifests.ledger import Ledger
 from tests.courses import job
 
+INHERITED = """
+import sys, time
+from pathlib import Path
+from flows.claiming import claims_of_this_process
+from flows.heir import heir_of_this_process
+from manifests.bucket import bucket_of
+from manifests.claims import Claims
+root = Path(sys.argv[1])
+with heir_of_this_process(root) as heir, claims_of_this_process(Claims(bucket_of(root)), 600, heir) as mine:
+    with mine.held("leaves/lesson-01", print):
+        pass
+    with mine.held("leaves/lesson-02", print):
+        sys.stdout.write("held\\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+"""
+
 HOLD = """
 import sys, time
 from flows.shard import own_device
@@ -57,6 +74,34 @@ def test_a_process_that_is_told_to_end_lets_go_of_its_lessons_at_once(tmp_path: 
         end.set()
         thread.join()
         assert claims.seen("leaves/lesson-01") is not None  # the thread's own end takes nothing from the next holder
+
+
+@pytest.mark.parametrize("killed", [True, False])
+def test_what_a_killed_process_held_is_given_back_by_its_heir(
+    killed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At once, for workers on other machines too, where nothing of it is seen; of a process that ends, nothing is left
+    to inherit."""
+    monkeypatch.delenv("DUB_STORE", raising=False)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # another machine's
+    claims = Claims(FolderBucket(tmp_path / "store"))
+    process = subprocess.Popen(
+        [sys.executable, "-c", INHERITED, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "held\n"
+    seen = claims.seen("leaves/lesson-02")
+    assert (seen and seen.gone, seen and seen.lease_s) == (False, 600)
+    assert claims.seen("leaves/lesson-01") is None
+    if killed:
+        process.kill()
+        until(lambda: (now := claims.seen("leaves/lesson-02")) and now.gone)
+    process.communicate("\n" if not killed else None)
+    assert (claims.seen("leaves/lesson-02") is None) is not killed
+    for lesson in ("leaves/lesson-01", "leaves/lesson-02"):
+        with claims.held(lesson, waiting=pytest.fail):
+            assert (now := claims.seen(lesson)) is not None
+            assert not now.gone
 
 
 def test_one_process_at_a_time_has_the_gpu_and_a_killed_one_no_longer(

@@ -109,25 +109,58 @@ def test_a_worker_that_signs_as_somebody_else_is_refused(errand: Errand, monkeyp
 
 
 @pytest.mark.parametrize(
-    ("edit", "refuses"),
+    "text",
     [
-        (("targets: [es, ca]", "targets: [es, it]"), True),
-        (("targets: [es, ca]", "targets: [es, ca]\npurpose: advertising"), True),
-        (("targets: [es, ca]", "# a remark\ntargets: [es, ca]"), False),
-        ((", {media: c.mp4}", ""), False),
+        MANIFEST.format(more="").replace("[es, ca]", "[es, it]"),
+        MANIFEST.format(more="").replace("{media: a.mp4}, ", ""),
+        "course: [broken\n",
     ],
 )
-def test_a_manifest_that_was_edited_meanwhile_is_planned_again(
-    errand: Errand, edit: tuple[str, str], refuses: bool
-) -> None:
-    """Only where it says something else of the shard's own lessons."""
+def test_a_manifest_that_is_edited_meanwhile_is_the_next_runs(errand: Errand, text: str) -> None:
+    """However it is edited: the worker does what was planned."""
     _, dealt = work_of(errand)
     shard = dealt[0][1]
-    text = errand.manifest.read_text(encoding="utf-8")
-    assert edit[0] in text
-    errand.manifest.write_text(text.replace(*edit), encoding="utf-8")
-    if refuses:
-        with pytest.raises(InputError, match="says something else of these lessons"):
-            shard.selection()
-    else:
-        assert len(shard.selection().targets) == 4
+    before = shard.selection()
+    errand.manifest.write_text(text, encoding="utf-8")
+    assert shard.selection() == before
+    assert [target.name for target in before.targets] == ["a:es", "a:ca", "b:es", "b:ca"]
+
+
+def test_what_a_manifest_says_arrives_with_a_shard_and_no_other_lesson(tmp_path: Path) -> None:
+    """People, engines, gates, a glob that stands for two of three lessons: the jobs are those that were planned."""
+    more = """
+profile: embedded
+people: {amara: {consent: amara-2026, pace: 0.95, tone: warm}}
+engines: {synthesize: {name: espeak-ng, options: {takes: 2}}}
+quality: {timing: true, read_back: 0.4}
+speakers: {max_speakers: 2}
+"""
+    manifest = course(tmp_path, more)
+    (tmp_path / "week").mkdir()
+    for name in ("d.mp4", "e.mp4"):
+        (tmp_path / "week" / name).write_bytes(b"never opened")
+    text = manifest.read_text(encoding="utf-8")
+    lessons = "{media: 'week/*.mp4'}, {media: a.mp4, speakers: {SPEAKER_00: amara}, refine: {'1': {pace: 1.1}}}"
+    manifest.write_text(text.replace("{media: a.mp4}", lessons), encoding="utf-8")
+    _, dealt = work_of(Errand(manifest=manifest, workspace=tmp_path / ".dub"))
+    planned = {item.job.lesson_id: item for item in wanted(dealt[0][1].errand.order()).lessons}
+    assert [shard.errand.only for _, shard in dealt] == [("d", "e"), ("a", "b"), ("c",)]
+    assert [each["media"] for each in json.loads(dealt[0][1].read)["lessons"]] == ["week/*.mp4"]
+    for _, shard in dealt:
+        for item in shard.selection().lessons:
+            assert item.job == wanted(shard.errand.order()).lessons[shard.errand.only.index(item.job.lesson_id)].job
+    assert set(planned) == {"d", "e"}
+
+
+def test_a_worker_without_the_folder_or_with_other_settings_is_refused(
+    errand: Errand, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would fail the lessons, or make other files of them; it says what to do."""
+    _, dealt = work_of(errand)
+    with monkeypatch.context() as other:
+        other.setenv("DUB_PROFILE", "studio")
+        with pytest.raises(InputError, match="would do something else with these lessons"):
+            dealt[0][1].selection()
+    errand.manifest.rename(errand.manifest.with_name("elsewhere.yaml"))
+    with pytest.raises(InputError, match=r"there is no .*course\.yaml on this machine"):
+        dealt[0][1].selection()

@@ -225,7 +225,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="translate",
-    version=7,
+    version=8,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from manifests.human_lines import HumanLine
 from manifests.script import Script, Utterance
 from manifests.spans import Span
@@ -82,3 +84,51 @@ def test_the_lines_of_utterances_that_became_one_are_joined() -> None:
     found = bound(LINES, script((1, 8, f"{LINES[0].source} {LINES[1].source}")))
     assert found.lines == {"1": (" ".join(TEXTS), ("joined",))}
     assert found.lost == ()
+
+
+def recut(*said: tuple[float, float, str, float | None]) -> Script:
+    """As `script`; of each utterance also when it began in the cut before, where it was there."""
+    return Script(
+        "en",
+        tuple(
+            replace(each, earlier=() if before is None else (Span.of_seconds(before, before + end - start),))
+            for each, (start, end, _, before) in zip(script(*(row[:3] for row in said)).utterances, said, strict=True)
+        ),
+    )
+
+
+def test_in_another_cut_a_line_stays_with_the_sound_that_it_was_written_for() -> None:
+    """Though it was heard otherwise then, and somebody else says the like at that time now."""
+    found = bound(
+        LINES,
+        recut(
+            (1, 4, "Plants need the light and the water.", None),
+            (21, 24, "Plans knead light ant wart.", 1),
+            (25, 28, "They glow in the garden.", 5),
+        ),
+    )
+    assert found.lines == {
+        "2": (TEXTS[0], ('written when this was heard: "Plants need light and water."',)),
+        "3": (TEXTS[1], ()),
+    }
+    assert found.lost == ()
+
+
+def test_in_another_cut_what_is_half_alike_is_not_taken_for_the_same() -> None:
+    """The time may be that of a third cut: the line is told, and not used."""
+    found = bound(LINES[:1], recut((40, 43, "Plenty of people eat meat.", 1)))
+    assert (found.lines, found.lost) == ({}, (LINES[0],))
+
+
+def test_in_another_cut_lines_are_divided_and_joined_too() -> None:
+    """By the times of the sound in the cut that they were written for."""
+    line = HumanLine(
+        1, 8, "Plants need light. They grow in the garden.", "Las plantas necesitan luz. Crecen en el jardín."
+    )
+    found = bound([line], recut((31, 34, "Plants need light.", 1), (34.5, 38, "They grow in the garden.", 4.5)))
+    assert {name: text for name, (text, _) in found.lines.items()} == {
+        "1": "Las plantas necesitan luz.",
+        "2": "Crecen en el jardín.",
+    }
+    found = bound(LINES, recut((41, 48, f"{LINES[0].source} {LINES[1].source}", 1)))
+    assert found.lines == {"1": (" ".join(TEXTS), ("joined",))}

@@ -8,14 +8,17 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, cast
 
 
-def print_json(value: Mapping[str, Any]) -> None:
+def print_json(value: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> None:
     """One JSON object, the whole answer of a command that was asked for `--json`: a key a line, and of a list that
     stands under a key an entry a line.
 
-    An iterator is such a list, written as it comes: of a library it never is whole in memory.
+    An iterator is such a list, written as it comes: of a library it never is whole in memory. Keys may come so too,
+    where what is said under one is known when what stands under those before it was written.
     """
-    for number, (name, part) in enumerate(value.items()):
-        sys.stdout.write(f"{',' if number else '{'}\n {_compact(name)}: ")
+    empty = True
+    for name, part in value.items() if isinstance(value, Mapping) else value:
+        sys.stdout.write(f"{'{' if empty else ','}\n {_compact(name)}: ")
+        empty = False
         if isinstance(part, list | tuple | Iterator):
             before = "["
             for entry in cast("Iterable[Any]", part):
@@ -24,7 +27,7 @@ def print_json(value: Mapping[str, Any]) -> None:
             sys.stdout.write("[]" if before == "[" else "\n ]")
         else:
             sys.stdout.write(_compact(part))
-    sys.stdout.write("\n}\n" if value else "{}\n")
+    sys.stdout.write("{}\n" if empty else "\n}\n")
 
 
 def print_line(text: str) -> None:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
 
 from flows.answering import print_json
+from flows.last_known import LastKnown
 from flows.next_steps import STATES, counts_in_words, next_steps
 from flows.order import Order, shown
 from flows.plan_tables import missing_consents
-from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, as_json, print_rows, stale_targets
+from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, print_rows, told
 from flows.wanted import Selection, manifest_path, wanted
 from manifests import approvals, human_lines
 from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
 from manifests.lessons import check_media
 from manifests.looking import looking
 from manifests.workspace import Workspace, locate
-from tasks.pipeline import JOINT, PIPELINE
+from tasks.pipeline import PIPELINE
+from tasks.report.facts import NextStep
 from tasks.understanding import unread
 from tasks.voice_terms import unspoken
 
@@ -30,32 +35,30 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
     path = manifest_path(manifest)
     order = Order(manifest=path, workspace=locate(path, workspace))
     selection = wanted(order)
-    known = Workspace.open(order.workspace).ledger.targets(selection.course.course)
-    rows = [known[key] for target in selection.targets if (key := (target.lesson_id, target.language or "")) in known]
-    rows += [row for (_, language), row in known.items() if language in JOINT]
-    unknown = [target.name for target in selection.targets if (target.lesson_id, target.language) not in known]
-    states = {f"{row.lesson}:{row.language}": row.state for row in rows} | dict.fromkeys(unknown, "new")
-    outputs = {f"{row.lesson}:{row.language}": row.output for row in rows}
-    stale = stale_targets(selection.targets, known)
-    steps = next_steps(path, states, outputs, workspace=workspace, stale=stale)
+    known = LastKnown(selection, Workspace.open(order.workspace).ledger)
     if json_wanted:
-        never = [
-            {"lesson": target.lesson_id, "language": target.language, "state": "new", "stages": {}, "problems": []}
-            for target in selection.targets
-            if target.name in unknown
-        ]
-        facts = as_json(selection.course.course, rows, stale)
-        counts = {state: count for state in STATES if (count := list(states.values()).count(state))}
-        told = {"targets": [*facts["targets"], *never], "counts": counts, "next": [step.as_dict() for step in steps]}
-        print_json(facts | told)
+        print_json(_status(path, known, workspace))
         return
     console = Console()
-    print_rows(console, selection.course.course, rows, stale)
-    if unknown:
+    print_rows(console, selection.course.course, known.rows(), known.stale, known.widths)
+    if unknown := [f"{lesson}:{language}" for lesson, language in known.never]:
         console.print(f"{len(unknown)} never run: {', '.join(unknown[:10])}{', …' if len(unknown) > 10 else ''}")
-    console.print(f"{len(states)} targets: {counts_in_words(states.values(), STATES)}", highlight=False)
-    for step in steps:
+    console.print(f"{len(known.states)} targets: {counts_in_words(known.states.values(), STATES)}", highlight=False)
+    for step in _next(path, known, workspace):
         console.print(f"{step.why}\n{step.command}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _status(path: Path, known: LastKnown, workspace: Path | None) -> Iterator[tuple[str, Any]]:
+    """What `--json` prints, key after key: what all rows come to is known when they were written."""
+    yield "course", known.selection.course.course
+    yield "targets", chain(told(known.rows(), known.stale), known.never_run())
+    counted = Counter(known.states.values())
+    yield "counts", {state: counted[state] for state in STATES if counted[state]}
+    yield "next", [step.as_dict() for step in _next(path, known, workspace)]
+
+
+def _next(path: Path, known: LastKnown, workspace: Path | None) -> tuple[NextStep, ...]:
+    return next_steps(path, known.states, known.held, workspace=workspace, stale=known.stale)
 
 
 def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoReturn:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,11 +115,22 @@ def _as_json(row: TargetRow, stale: Mapping[str, str]) -> dict[str, Any]:
     return facts | {"stages": stages, "problems": row.problems}
 
 
-def print_rows(console: Console, course: str, rows: Iterable[TargetRow], stale: Stale | None = None) -> None:
-    """The table that `run` ends with and `status` shows; of a library in lines that are not fitted to the terminal."""
-    rows = list(rows)
+def print_rows(
+    console: Console,
+    course: str,
+    rows: Iterable[TargetRow],
+    stale: Stale | None = None,
+    widths: tuple[int, int] | None = None,
+) -> None:
+    """The table that `run` ends with and `status` shows; of a library in lines that are not fitted to the terminal.
+
+    With `widths`, of the longest lesson and the longest language, each of those lines is written as its row comes.
+    """
+    coming = iter(rows)
+    rows = list(islice(coming, FITTED + 1))
     if len(rows) > FITTED:
-        _print_lines(console, course, rows, stale or {})
+        every = chain(rows, coming)
+        _print_lines(console, course, every if widths else list(every), {} if stale is None else stale, widths)
         return
     table = Table(title=course, title_justify="left", box=None, pad_edge=False)
     for heading in ("lesson", "language", "state", "what"):
@@ -129,10 +141,15 @@ def print_rows(console: Console, course: str, rows: Iterable[TargetRow], stale: 
     console.print(table)
 
 
-def _print_lines(console: Console, course: str, rows: Sequence[TargetRow], stale: Stale) -> None:
-    """The same columns, each row as it is: fitting and folding a row takes longer than looking its target over."""
-    lessons = max(map(len, ("lesson", *(row.lesson for row in rows))))
-    languages = max(map(len, ("language", *(row.language for row in rows))))
+def _print_lines(
+    console: Console, course: str, rows: Iterable[TargetRow], stale: Stale, widths: tuple[int, int] | None
+) -> None:
+    """The same columns, each row as it is: fitting and folding a row takes longer than looking its target over.
+
+    Without `widths` the rows are looked at twice.
+    """
+    most = widths or (max(len(row.lesson) for row in rows), max(len(row.language) for row in rows))
+    lessons, languages = max(len("lesson"), most[0]), max(len("language"), most[1])
     console.file.write(f"{course}\n{'lesson':{lessons}}  {'language':{languages}}  {'state':7}  what\n")
     for row in rows:
         line = f"{row.lesson:{lessons}}  {row.language:{languages}}  {row.state:7}  {_what(row, stale)}"

@@ -160,10 +160,16 @@ class Ledger:
                 return connection.execute(select(func.count()).select_from(STAGE_RUNS).where(*old)).scalar_one()
         return self._database.write(lambda connection: connection.execute(delete(STAGE_RUNS).where(*old)).rowcount)
 
-    def targets(self, course: str) -> dict[tuple[str, str], TargetRow]:
-        """Every known target of a course by lesson and language."""
+    def targets(
+        self, course: str, *, lessons: Sequence[str] | None = None, languages: Sequence[str] | None = None
+    ) -> dict[tuple[str, str], TargetRow]:
+        """Every known target of a course by lesson and language; only of these lessons, some hundred at most, or of
+        these languages."""
+        query = TARGETS_WITH_STAGES.where(TARGETS.c.course == course)
+        query = query if lessons is None else query.where(TARGETS.c.lesson.in_(lessons))
+        query = query if languages is None else query.where(TARGETS.c.language.in_(languages))
         with self._database.reading() as connection:
-            rows = connection.execute(TARGETS_WITH_STAGES.where(TARGETS.c.course == course))
+            rows = connection.execute(query)
             found = [dict[str, Any](row) for row in rows.mappings()]
         for row in found:
             row["stages"] = Stages(row["stages"])

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -122,8 +123,9 @@ class Stage:
         It is the digest of the object of `engine`, `inputs`, `params`, `stage` and `version`.
         """
         engine, params = asked_of_alike(self._asked, job, ("key", self.name))
-        own = f'"stage":{canonical(self.name)},"version":{self.version}'
-        return _sha256(f'{{"engine":{engine},"inputs":{canonical(dict(digests))},"params":{params},{own}}}')
+        inputs = ",".join(f'{_name(name)}:"{digests[name]}"' for name in sorted(digests))
+        own = f'"stage":{_name(self.name)},"version":{self.version}'
+        return _sha256(f'{{"engine":{engine},"inputs":{{{inputs}}},"params":{params},{own}}}')
 
     def checked(self, job: Job) -> None:
         """Raise what would block the stage, as `check` does."""
@@ -143,6 +145,12 @@ def digest(value: Any) -> str:
 def canonical(value: Any) -> str:
     """A JSON value in its canonical form: sorted keys, no spaces. A dataclass is the object of its fields."""
     return _CANONICAL.encode(value)
+
+
+@lru_cache(maxsize=1024)
+def _name(name: str) -> str:
+    """The name of a stage or an input in canonical form."""
+    return canonical(name)
 
 
 def _sha256(text: str) -> str:

@@ -37,6 +37,7 @@ from tasks.headroom import headroom_of
 from tasks.loudness import Name
 from tasks.media import Media, probe, with_bit_rate
 from tasks.mix import mix
+from tasks.mixing_desk import Options, Parts
 from tasks.place import Limits, place
 from tasks.publishing import publish
 from tasks.remux import FORMATS, remux
@@ -119,18 +120,13 @@ def assemble(asked: Request) -> Record:
         with clock.stage("mix"):
             marked = _synthetic(plan.takes, timeline)
             with torch_threads(asked.cores) if marked else nullcontext():
+                said = Diarization((), (), tuple(utterance.span for utterance in plan.script.utterances))
+                headroom = headroom_of(media, asked.container)
                 mixed = mix(
-                    programme,
-                    Diarization((), (), tuple(utterance.span for utterance in plan.script.utterances)),
-                    plan.script,
-                    plan.takes,
-                    timeline,
-                    audio=lambda take: given[take.line].audio,
-                    out=scratch / "dub.w64",
-                    scratch=scratch,
-                    asked=asked.loudness,
-                    centre=has_centre(media.dubbed),
-                    headroom=headroom_of(media, asked.container),
+                    Parts(programme, said, plan.script, plan.takes, timeline, lambda take: given[take.line].audio),
+                    Options(loudness=asked.loudness, centre=has_centre(media.dubbed), headroom=headroom),
+                    scratch / "dub.w64",
+                    scratch,
                     cores=asked.cores,
                     tell=lambda share: asked.tell("mix", share),
                 )

@@ -8,7 +8,7 @@ from manifests.script import Casting, Lines, Script
 from manifests.timeline import Takes, Timeline
 from tasks.delivery import Delivery
 from tasks.media import Media
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from manifests.glossary import Term
 from manifests.record import Disclosure, Loudness, Problem, RecordLine, Timing
 from tasks import terms
 from tasks.loudness import PROFILES
-from tasks.mix import SQUEEZED, Mix
+from tasks.mix_measures import SQUEEZED, Mix
 from tasks.numbers import lost
 from tasks.read_back import ReadBack
 

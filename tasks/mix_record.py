@@ -8,7 +8,7 @@ from manifests.record import Announced, Mixing
 from manifests.spans import seconds
 from tasks.hearing import AUDIBLE_DBFS, Heard
 from tasks.loudness import PROFILES
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 
 METERS = 0.1
 """Decibels by which meters of true peaks differ."""

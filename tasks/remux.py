@@ -26,7 +26,7 @@ from tasks.delivery import Delivery, placed, streams_of
 from tasks.held_source import held_source
 from tasks.holding import held_script
 from tasks.media import Media, probe
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.muxing import mux
 from tasks.split import programme_length
 from tasks.stage import Made, Stage, Workbench

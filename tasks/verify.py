@@ -29,7 +29,7 @@ from tasks.examining import dub_track, examine, source_name
 from tasks.gates import Gates, Measured, failed
 from tasks.hls import MASTER
 from tasks.media import Media, probe
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.publishing import publish
 from tasks.read_back import ReadBack, read_back, read_by, told
 from tasks.releasing import covers, find_delivered, settle

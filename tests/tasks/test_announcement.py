@@ -16,7 +16,9 @@ from manifests.spans import RATE, Span, samples
 from manifests.store import Store
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.announcement import APART, Announcement, announcement, room
-from tasks.mix import Mix, mix
+from tasks.mix import mix
+from tasks.mix_measures import Mix
+from tasks.mixing_desk import Options, Parts
 from tasks.subtitles import cues
 from voiceclone import watermark
 
@@ -136,15 +138,17 @@ def mixed(folder: Path, told: Announcement, audio: Path) -> tuple[Mix, NDArray[n
     soundfile.write(folder / "take.wav", buzz, RATE, subtype="PCM_24")
     voice = Voice("stock", "espeak-ng", "es+m3")
     result = mix(
-        folder / "programme.flac",
-        Diarization((), (), tuple(utterance.span for utterance in SCRIPT.utterances)),
-        SCRIPT,
-        Takes("es", tuple(Take(name, "take.wav", RATE, RATE, 1.0, voice) for name in ("1", "2"))),
-        timeline(4.5, 6),
-        audio=lambda take: folder / take.audio,
-        out=folder / "dub.flac",
-        scratch=folder,
-        announced=(told, audio),
+        Parts(
+            folder / "programme.flac",
+            Diarization((), (), tuple(utterance.span for utterance in SCRIPT.utterances)),
+            SCRIPT,
+            Takes("es", tuple(Take(name, "take.wav", RATE, RATE, 1.0, voice) for name in ("1", "2"))),
+            timeline(4.5, 6),
+            lambda take: folder / take.audio,
+        ),
+        Options(announced=(told, audio)),
+        folder / "dub.flac",
+        folder,
     )
     return result, np.asarray(soundfile.read(folder / "dub.flac")[0], np.float32)
 

@@ -16,6 +16,7 @@ from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.engines.espeak import speak
 from tasks.headroom import headroom_of
 from tasks.mix import mix
+from tasks.mixing_desk import Options, Parts
 from tasks.process import run_program
 from tasks.remux import remux
 from tasks.split import split
@@ -71,17 +72,21 @@ def test_loudness_and_true_peak_hold_after_encoding(
     utterances = tuple(Utterance(str(n), "SPEAKER_00", span, "words", (), 1.0) for n, span in enumerate(SPANS))
     voice = Voice("stock", "espeak-ng", "es")
     made = mix(
-        parts.programme,
-        Diarization((), (), SPANS),
-        Script("en", utterances),
-        Takes("es", tuple(Take(u.id, "take.wav", samples(2.5), samples(2.5), 1.0, voice) for u in utterances)),
-        Timeline("es", parts.media.duration, tuple(Placement(u.id, u.span, 1.0) for u in utterances)),
-        audio=lambda take: tmp_path / take.audio,
-        out=tmp_path / "dub.flac",
-        scratch=tmp_path,
-        asked=loudness,  # type: ignore[arg-type]  # one of the names above
-        headroom=headroom_of(parts.media, "source"),
-        marked=False,
+        Parts(
+            parts.programme,
+            Diarization((), (), SPANS),
+            Script("en", utterances),
+            Takes("es", tuple(Take(u.id, "take.wav", samples(2.5), samples(2.5), 1.0, voice) for u in utterances)),
+            Timeline("es", parts.media.duration, tuple(Placement(u.id, u.span, 1.0) for u in utterances)),
+            lambda take: tmp_path / take.audio,
+        ),
+        Options(
+            loudness=loudness,  # type: ignore[arg-type]  # one of the names above
+            headroom=headroom_of(parts.media, "source"),
+            marked=False,
+        ),
+        tmp_path / "dub.flac",
+        tmp_path,
     )
     delivery = remux(source, parts.media, [Dub("es", tmp_path / "dub.flac", ())], tmp_path / "out", tmp_path)
     track = 0 if suffix in ("mp3", "flac") else 1

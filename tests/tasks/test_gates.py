@@ -9,7 +9,7 @@ import pytest
 
 from manifests.record import Disclosure, LineVoice, Loudness, Placed, RecordLine, Said, Text, Timing
 from tasks.gates import Gates, Measured, failed
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.read_back import Line as Read
 from tasks.read_back import ReadBack
 

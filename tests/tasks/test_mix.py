@@ -19,7 +19,9 @@ from manifests.script import Diarization, Script, Utterance, Voice
 from manifests.spans import RATE, Span
 from manifests.timeline import Placement, Take, Takes, Timeline
 from tasks.ducking import Ducking
-from tasks.mix import Mix, mix
+from tasks.mix import mix
+from tasks.mix_measures import Mix
+from tasks.mixing_desk import Options, Parts
 
 Sound = NDArray[np.float32]
 VOICE = Voice("stock", "espeak-ng", "es")
@@ -64,18 +66,21 @@ class Lesson:
     dub: Sound
     """The take that speaks every line."""
 
-    def mixed(self, name: str = "dub.flac", **more: object) -> tuple[Mix, Sound]:
+    @property
+    def parts(self) -> Parts:
+        programme = self.folder / "programme.flac"
+        return Parts(
+            programme, self.diarization, self.script, self.takes, self.timeline, lambda take: self.folder / take.audio
+        )
+
+    def mixed(self, name: str = "dub.flac", *, cores: int = 1, **more: object) -> tuple[Mix, Sound]:
         out = self.folder / name
         made = mix(
-            self.folder / "programme.flac",
-            self.diarization,
-            self.script,
-            self.takes,
-            self.timeline,
-            audio=lambda take: self.folder / take.audio,
-            out=out,
-            scratch=self.folder,
-            **more,  # type: ignore[arg-type]  # the keywords of mix, whatever a test asks for
+            self.parts,
+            Options(**more),  # type: ignore[arg-type]  # whatever a test asks for
+            out,
+            self.folder,
+            cores=cores,
         )
         sound, rate = soundfile.read(out, dtype="float32", always_2d=True)
         assert rate == RATE
@@ -333,7 +338,7 @@ def test_a_line_with_more_energy_is_louder_by_that_much(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "lufs"), [("web", -16.0), ("ebu", -23.0), ("atsc", -24.0)])
 def test_a_profile_sets_the_loudness(tmp_path: Path, name: str, lufs: float) -> None:
     """Delivery profiles are met within half a unit and under their true peak."""
-    result, _ = lesson(tmp_path, noise(10, 2, -60)).mixed(asked=name)
+    result, _ = lesson(tmp_path, noise(10, 2, -60)).mixed(loudness=name)
     assert result.integrated_lufs == pytest.approx(lufs, abs=0.5)
     assert result.true_peak_dbtp is not None
     assert result.true_peak_dbtp <= -1.5
@@ -344,7 +349,7 @@ def test_netflix_measures_what_sounds_while_the_dub_speaks(tmp_path: Path) -> No
     background = noise(12, 2, -60)
     background[round(4.5 * RATE) : 7 * RATE] += noise(2.5, 2, -12, seed=4)
     made = lesson(tmp_path, background, spoken=((1.0, 4.0), (7.5, 10.5)))
-    result, out = made.mixed(asked="netflix")
+    result, out = made.mixed(loudness="netflix")
     spoken = np.concatenate([out[p.span.start : p.span.end] for p in made.timeline.placements])
     assert result.dialogue_lufs == pytest.approx(-27, abs=0.5)
     assert pyloudnorm.Meter(RATE).integrated_loudness(spoken) == pytest.approx(-27, abs=1.0)
@@ -357,7 +362,7 @@ def test_netflix_measures_what_sounds_while_the_dub_speaks(tmp_path: Path) -> No
 def test_netflix_measures_the_programme_where_speech_is_seldom(tmp_path: Path) -> None:
     """Under 15 % of dialogue the whole programme is at -24 LKFS."""
     background = noise(20, 1, -30)
-    result, _ = lesson(tmp_path, background, spoken=((1.0, 4.0),)).mixed(asked="netflix")
+    result, _ = lesson(tmp_path, background, spoken=((1.0, 4.0),)).mixed(loudness="netflix")
     assert result.target_lufs == -24
     assert result.integrated_lufs == pytest.approx(-24, abs=0.5)
 
@@ -569,8 +574,8 @@ made = replace(made,
     takes=replace(made.takes, takes=tuple(replace(made.takes.takes[0], line=p.line) for p in placements)),
     timeline=replace(made.timeline, length=length, placements=placements))
 from tasks.mix import mix
-mix(folder / "programme.flac", made.diarization, made.script, made.takes, made.timeline,
-    audio=lambda take: folder / take.audio, out=folder / "dub.flac", scratch=folder)
+from tasks.mixing_desk import Options
+mix(made.parts, Options(), folder / "dub.flac", folder)
 assert soundfile.info(folder / "dub.flac").frames == length
 sys.stdout.write(str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
 """

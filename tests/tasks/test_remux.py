@@ -21,7 +21,7 @@ from tasks import remux as stage
 from tasks.delivery import Delivery
 from tasks.disclosure import says_so
 from tasks.media import probe
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.process import run_program
 from tasks.remux import remux
 from tasks.split import Parts, split

@@ -21,7 +21,7 @@ from tasks import verify
 from tasks.clone import stock_voices
 from tasks.engines import espeak
 from tasks.media import probe
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.place import Limits, place
 from tasks.remux import Dub, remux
 from tasks.scenes import Scenes

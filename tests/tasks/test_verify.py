@@ -24,7 +24,7 @@ from tasks.examining import dub_track, source_name
 from tasks.hearing import Heard, hear
 from tasks.held_source import held_source
 from tasks.media import Media, probe
-from tasks.mix import Mix
+from tasks.mix_measures import Mix
 from tasks.mix_record import mix_notes
 from tasks.publishing import publish
 from tasks.remux import Dub, remux

@@ -32,6 +32,9 @@ def list_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> 
     if json_wanted:
         print_json({"folder": str(folder) if folder else None, "models": rows})
         return
+    if not needs:
+        Console().print("no weights are needed")
+        return
     table = Table(box=None, pad_edge=False)
     for heading in ("model", "for", "here", "size", "licence", "from"):
         whole = heading in ("model", "here", "size")  # names are there to be copied

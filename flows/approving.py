@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NoReturn
@@ -18,6 +19,7 @@ from flows.wanted import manifest_path, wanted
 from manifests import approvals
 from manifests.approvals import Approval
 from manifests.errors import InputError
+from manifests.ledger import TargetRow
 from manifests.model import Job
 from manifests.record import Record
 from manifests.shelves import held, tidy
@@ -29,9 +31,9 @@ from tasks.pipeline import LESSON_STAGES, TARGET_STAGES, joint_stages
 from tasks.plan import Walk, walk
 
 
-def approve_target(
+def approve_targets(
     manifest: Path,
-    target: str,
+    targets: Sequence[str],
     *,
     by: str,
     reason: str,
@@ -39,47 +41,51 @@ def approve_target(
     workspace: Path | None,
     json_wanted: bool,
 ) -> NoReturn:
-    """Remember the approval, move the files into their place, print where the target stands, exit.
+    """Remember each approval, move the files into their place, print where the targets stand, exit.
 
-    Beside a run that works on other lessons it does so at once; where a run has this lesson, it waits for that.
-    Raises InputError where nothing of the target is held, or what is held was changed since.
+    Beside a run that works on other lessons it does so at once; where a run has one of these, it waits for that.
+    Raises InputError, and approves none, where nothing of one target is held, or what is held was changed since.
     """
     path = manifest_path(manifest)
-    if ":" not in target:
+    if bare := [target for target in targets if ":" not in target]:
         raise InputError(
-            f"`{target}` is not a target.", remedy=f"Name the language too: dub approve {shown(path)} {target}:LANG"
+            f"`{bare[0]}` is not a target.", remedy=f"Name the language too: dub approve {shown(path)} {bare[0]}:LANG"
         )
-    order = Order(
-        manifest=path,
-        workspace=locate(path, workspace),
-        out=out,
-        only=(target,),
-    )
-    (job,) = wanted(order).targets
+    order = Order(manifest=path, workspace=locate(path, workspace), out=out, only=tuple(targets))
+    jobs = wanted(order).targets
     space = Workspace.open(order.workspace)
-    _waiting(job, space)  # where nothing is held nobody waits
+    for job in jobs:
+        _waiting(job, space)  # where nothing is held nobody waits
+    rows = [row for job in jobs if (row := _release(job, space, by, reason)) is not None]
+    course = jobs[0].course.course
+    if json_wanted:
+        print_json(as_json(course, rows))
+    elif rows:
+        print_rows(Console(), course, rows)
+    for job in {job.lesson_id: job for job in jobs}.values():
+        lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
+        if joint_stages(job, Walk((), lesson.products), space):
+            say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")
+    raise typer.Exit(exit_code(rows))
+
+
+def _release(job: Job, space: Workspace, by: str, reason: str) -> TargetRow | None:
+    """Approve one target and move its files; None where it must first be made again as it was."""
     with space.idle() as busy_since, space.claims.held(claim_of(job), waiting=say):
-        approval = _approval(job, _waiting(job, space), by, reason)
-        approvals.write(path, approval)
+        approvals.write(job.manifest, _approval(job, _waiting(job, space), by, reason))
         lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
         before = walk(TARGET_STAGES[:-1], job, space, lesson)
         if not before.complete:
-            say(f"Approved. `dub run {shown(path)}` releases it, once it is made again as it was.")
-            raise typer.Exit(0)
+            say(
+                f"{job.name} is approved. `dub run {shown(job.manifest)}` releases it, once it is made again as it was."
+            )
+            return None
         outcome = perform(verify.STAGE, job, before.products, space)
         row = finished(job, before.products.plus(outcome))
         space.ledger.record(row)
         if busy_since is None:
             tidy(job.out)
-        joint = joint_stages(job, Walk((), lesson.products), space)
-    if json_wanted:
-        facts = as_json(job.course.course, [row])
-        print_json(facts)
-    else:
-        print_rows(Console(), job.course.course, [row])
-    if joint:
-        say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")
-    raise typer.Exit(exit_code([row]))
+    return row
 
 
 def _waiting(job: Job, space: Workspace) -> Record:

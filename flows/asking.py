@@ -20,10 +20,11 @@ from flows.plan_tables import missing_consents
 from flows.standing import BLOCKED, DONE, MISUNDERSTOOD, print_rows, told
 from flows.wanted import Selection, manifest_path, wanted
 from manifests import approvals, human_lines
-from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError
+from manifests.errors import DubError, EngineUnavailable, Finding, ManifestError, MediaError, StageFailed
 from manifests.lessons import check_media
 from manifests.looking import looking
 from manifests.workspace import Workspace, locate
+from tasks.media import probe
 from tasks.pipeline import PIPELINE
 from tasks.report.facts import NextStep
 from tasks.understanding import unread
@@ -76,7 +77,7 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
     except ManifestError as error:
         findings += error.findings
     else:
-        findings += check_media(path, selection.course)
+        findings += check_media(path, selection.course, within=_fault_within)
         findings += human_lines.faults(path)
         findings += approvals.faults(path, ((target.lesson_id, target.language or "") for target in selection.targets))
         with looking():
@@ -100,6 +101,15 @@ def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoR
         if not findings and not blocks and not missing and not unheard:
             sys.stdout.write(f"{shown(path)}: nothing to mend\n")
     raise typer.Exit(MISUNDERSTOOD if findings else BLOCKED if blocks else DONE)
+
+
+def _fault_within(media: Path) -> str:
+    """What keeps a media file from being a lesson, where it is there: it is none, cut short, or without a sound."""
+    try:
+        probe(media)
+    except (MediaError, StageFailed) as error:
+        return str(error)
+    return ""
 
 
 def _blocks(selection: Selection) -> list[str]:

@@ -234,20 +234,20 @@ def assemble(
 @app.command()
 def approve(
     manifest: Manifest,
-    target: Annotated[str, typer.Argument(metavar="LESSON:LANG", help="What was listened to and may go out.")],
+    targets: Annotated[list[str], typer.Argument(metavar="LESSON:LANG…", help="What was listened to and may go out.")],
     by: Annotated[str, typer.Option("--by", metavar="WHO", help="Who says so, for the record.")] = "",
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Why, for the record.")] = "",
     out: Out = None,
     workspace: WorkspaceFolder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Release a target that a quality gate holds in `out/review/`; a changed one needs another approval.
+    """Release targets that a quality gate holds in `out/review/`; a changed one needs another approval.
 
     Example: dub approve course.yaml lesson-02:es --by mireia --reason "the quiet line is meant"
     """
-    from flows.approving import approve_target
+    from flows.approving import approve_targets
 
-    approve_target(manifest, target, by=by, reason=reason, out=out, workspace=workspace, json_wanted=as_json)
+    approve_targets(manifest, targets, by=by, reason=reason, out=out, workspace=workspace, json_wanted=as_json)
 
 
 app.command()(serve)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -40,23 +41,36 @@ def jobs(manifest: Path, course: Course, out: Path | str | None = None, workspac
     return [job for _, job in placed]
 
 
-def check_media(manifest: Path, course: Course, out: Path | str | None = None) -> list[Finding]:
+def check_media(
+    manifest: Path,
+    course: Course,
+    out: Path | str | None = None,
+    *,
+    within: Callable[[Path], str] = lambda media: "",
+) -> list[Finding]:
     """Media and subtitle files that are missing, empty or unreadable, and what `jobs` would raise, by file and line.
 
-    What is wrong inside a subtitle file is told by its own lines.
+    `within` opens a media file and says what is wrong in it; as many are opened at once as there are cores. What is
+    wrong inside a subtitle file is told by its own lines.
     """
     placed, faults = _resolve(manifest, course, out, None)
     inside: list[Finding] = []
     lost = 0
+    there: list[tuple[At, Path]] = []
     for at, job in placed:
         if message := _media_fault(job, suggest=lost < MOST_SUGGESTIONS):
             faults.append(Fault(at, message))
             lost += 1
+        else:
+            there.append((at, job.media))
         for where, name in _cue_files(job.lesson):
             try:
                 inside += cues.read(job.manifest.parent / name).findings
             except InputError as error:
                 faults.append(Fault((*at[:-1], *where), str(error)))
+    with ThreadPoolExecutor(os.cpu_count()) as threads:
+        messages = threads.map(within, (media for _, media in there))
+        faults += [Fault(at, message) for (at, _), message in zip(there, messages, strict=True) if message]
     return [*_findings(manifest, faults), *inside]
 
 

@@ -26,7 +26,7 @@ _LINKS = frozenset({"and", "y", "e", "i", "und", "et"})
 def numbers(text: str, language: str) -> Counter[str]:
     """The numbers of a text by their digits, without what groups or divides them, and how often each is there."""
     words = _TOKENS.findall(text.casefold())
-    known, longest = _spelled(language.split("-", maxsplit=1)[0].lower())
+    known, longest = spelled(language.split("-", maxsplit=1)[0].lower())
     found: Counter[str] = Counter()
     at = 0
     while at < len(words):
@@ -35,7 +35,7 @@ def numbers(text: str, language: str) -> Counter[str]:
             at += 1
             continue
         for end in range(min(len(words), at + longest), at, -1):
-            value = known.get(_folded(words[at:end])) if words[end - 1] not in _LINKS else None
+            value = known.get(folded(words[at:end])) if words[end - 1] not in _LINKS else None
             if value is not None:
                 found[value] += 1
                 at = end
@@ -52,8 +52,8 @@ def lost(source: str, source_language: str, said: str, language: str) -> tuple[i
 
 
 @lru_cache(maxsize=16)
-def _spelled(language: str) -> tuple[Mapping[tuple[str, ...], str], int]:
-    """Every number from two on by its words, and the most words that one has."""
+def spelled(language: str) -> tuple[Mapping[tuple[str, ...], str], int]:
+    """Every number from two to `MOST` by its words, `folded`, and the most words that one has, links included."""
     from num2words import CONVERTER_CLASSES, num2words
 
     if language not in CONVERTER_CLASSES:
@@ -61,9 +61,9 @@ def _spelled(language: str) -> tuple[Mapping[tuple[str, ...], str], int]:
     known: dict[tuple[str, ...], str] = {}
     for speech in (language, *(name for name in CONVERTER_CLASSES if name.startswith(f"{language}_"))):
         for value in range(2, MOST + 1):
-            known.setdefault(_folded(_TOKENS.findall(num2words(value, lang=speech).casefold())), str(value))
+            known.setdefault(folded(_TOKENS.findall(num2words(value, lang=speech).casefold())), str(value))
         for year in YEARS:
-            known.setdefault(_folded(_TOKENS.findall(num2words(year, lang=speech, to="year").casefold())), str(year))
+            known.setdefault(folded(_TOKENS.findall(num2words(year, lang=speech, to="year").casefold())), str(year))
     if language == "en":
         hundred = {value: words for words, value in known.items() if len(value) < 3}
         for value in YEARS:
@@ -72,6 +72,6 @@ def _spelled(language: str) -> tuple[Mapping[tuple[str, ...], str], int]:
     return known, max(map(len, known)) + 2
 
 
-def _folded(words: list[str]) -> tuple[str, ...]:
+def folded(words: list[str]) -> tuple[str, ...]:
     """Words in one gender, and without links."""
     return tuple(_GENDERS.get(word, _FEMININE.sub(r"\1os", word)) for word in words if word not in _LINKS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from collections.abc import Sequence
@@ -9,6 +10,9 @@ from functools import cache
 from pathlib import Path
 
 from manifests.errors import EngineUnavailable, StageFailed
+
+WHERE_IN_MEMORY = re.compile(r"\[\S+ @ 0x[0-9a-f]+\] ")
+"""How ffmpeg begins a complaint: it tells a reader nothing, and makes one fault look another each time."""
 
 
 class ProgramFailed(StageFailed):
@@ -50,7 +54,8 @@ def run_program(arguments: Sequence[str], timeout_s: float, *, given: str | None
             remedy="Run again; if it stays so, the disk is too slow or the file is damaged.",
         ) from error
     if done.returncode != 0:
-        raise ProgramFailed(program, "; ".join(done.stderr.strip().splitlines()[-4:]))
+        complaint = "; ".join(done.stderr.strip().splitlines()[-4:])
+        raise ProgramFailed(program, WHERE_IN_MEMORY.sub("", complaint))
     return done.stdout
 
 

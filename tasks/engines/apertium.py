@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from manifests.errors import EngineUnavailable, InputError, StageFailed
+from tasks.digits import in_digits
 from tasks.engines.protocols import Translated, Translating
 from tasks.stage import Engine
 
@@ -188,9 +189,9 @@ def _as_written(marked: str, source: str) -> str:
 
 
 def _plain_signs(text: str, source: str) -> str:
-    """Typographic quotes as the dictionaries know them, and the English `I` as recognizers write it not."""
+    """Typographic quotes as the dictionaries know them; of English `I` as recognizers write it not, and digits."""
     text = text.translate(_QUOTES)
-    return _SMALL_I.sub("I", text) if source == "en" else text
+    return in_digits(_SMALL_I.sub("I", text)) if source == "en" else text
 
 
 def _capitals(text: str, source: str, target: str) -> str:

@@ -23,6 +23,10 @@ BROKEN = {
     "empty": ("empty.mp4 is empty.", "Copy or export it again."),
     "cut-index": ("cut-index.mp4 is cut short", "Copy or export it again; it must be whole."),
     "cut-sound": ("cut-sound.mp4 is cut short", "Copy or export it again; it must be whole."),
+    "text": (
+        "text.mp4 is no media file that ffmpeg can read (moov atom not found; text.mp4: Invalid data",
+        "Copy or export it again; it must be whole.",
+    ),
     "mute": ("mute.mp4 has no sound: there is nothing to dub.", "Give a file with an audio track, or leave it out."),
 }
 """Lesson to what its message says is wrong, and what it says to do."""
@@ -87,6 +91,18 @@ def test_a_bad_source_is_named_with_its_mend(odd, lesson):
     assert problem["stage"] == "split"
     assert str(odd.folder / "media" / wrong) in problem["message"]
     assert problem["message"].endswith(mend)
+
+
+def test_a_check_finds_every_bad_source_by_its_line(odd, dub):
+    """No lesson needs to fail first: `dub check` opens each media file."""
+    checked = dub("check", odd.folder / "course.yaml", "--json")
+    assert checked.code == 2, checked.err
+    lines = (odd.folder / "course.yaml").read_text(encoding="utf-8").splitlines()
+    found = {finding["line"]: finding["message"] for finding in checked.json["findings"]}
+    assert {Path(lines[line - 1].rstrip('"')).stem for line in found} == set(BROKEN)
+    for lesson in ("cut-index", "cut-sound", "text", "mute"):
+        wrong, mend = BROKEN[lesson]
+        assert any(wrong in message and message.endswith(mend) for message in found.values())
 
 
 def test_a_run_with_failures_ends_with_the_command_that_resumes_it(odd):
@@ -328,6 +344,7 @@ def make_media(folder: Path) -> None:
     whole = (folder / "fast.mp4").read_bytes()
     (folder / "cut-sound.mp4").write_bytes(whole[: len(whole) * 3 // 4])
     (folder / "empty.mp4").touch()
+    (folder / "text.mp4").write_text("not a video")
     make("mute.mp4", *PICTURE, *H264, "-t", "3")
     make("silence.mp4", *PICTURE, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", *H264, "-t", "30")
     make("blink.mp4", *PICTURE, "-i", str(short), *H264, "-af", "adelay=400:all=1,apad=whole_dur=2", "-t", "2")

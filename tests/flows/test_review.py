@@ -81,6 +81,16 @@ def test_a_stricter_gate_holds_releases_and_remembers(course: Path, dub) -> None
     assert finished(*ES, *CA, "multi.m4a") <= files(course)
     assert not (course / "out/review").exists()
 
+    manifest.write_text(HEAD + "quality: {loudness: 0, disclosure: 1}\n")
+    assert dub("run", manifest).code == 4
+    refused = dub("approve", manifest, "lesson:es", "lesson:fr")
+    assert (refused.code, "`fr` is not among the languages" in refused.err) == (2, True)
+    assert finished(*ES, *CA, shelf="review/") <= files(course)
+    both = dub("approve", manifest, "lesson:es", "lesson:ca", "--json")
+    assert (both.code, [target["state"] for target in both.json["targets"]]) == (0, ["done", "done"]), both.err
+    assert dub("run", manifest).code == 0
+    assert finished(*ES, *CA, "multi.m4a") <= files(course)
+
 
 def test_another_certificate_signs_anew(course: Path, dub, tmp_path: Path) -> None:
     """`plan` says so, and nothing but the last stages is done again; what was approved stays approved."""

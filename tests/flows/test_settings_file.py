@@ -7,7 +7,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from flows.cli import main
 from manifests import settings
@@ -27,7 +29,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFi
     (tmp_path / "course").mkdir()
     monkeypatch.chdir(tmp_path / "course")
     Path("course.yaml").write_text(MANIFEST.format(profile=""))
-    Path("lesson.wav").write_bytes(b"RIFF")
+    soundfile.write("lesson.wav", np.zeros(48_000), 48_000)
 
     def dub(*arguments: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["dub", *map(str, arguments)])

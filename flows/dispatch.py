@@ -14,6 +14,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
+from flows.cancelling import cancellable
 from flows.fleet import Fleet
 from flows.gathering import gather_people
 from flows.metering import count
@@ -80,9 +81,10 @@ def dispatch_course(
     )
     log = get_run_logger()
     order, begun = errand.order(), now()
-    with ExitStack() as read:
+    with ExitStack() as ends:
+        ends.enter_context(cancellable())
         try:
-            read.enter_context(as_it_is_now(manifest))  # whoever edits it meanwhile edits it for the next run
+            ends.enter_context(as_it_is_now(manifest))  # whoever edits it meanwhile edits it for the next run
             pools = Pools(pool, gpu_pool)
             rows, course = _brought_up_to_date(errand, pools, max(1, shard), lease_s=lease_s, say=log.info)
         except DubError as error:

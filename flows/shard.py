@@ -13,6 +13,7 @@ from prefect import State, flow, get_run_logger
 from prefect.runtime import flow_run
 from prefect.states import Failed
 
+from flows.cancelling import cancellable
 from flows.claiming import claims_of_this_process, lesson_held
 from flows.heir import heir_of_this_process
 from flows.lesson import dub_lesson, explain
@@ -58,6 +59,7 @@ def dub_shard(shard: Shard, accelerator: bool = False, lease_s: float = LEASE_S)
                 looking_back.done(item)
 
     with ExitStack() as ends:
+        ends.enter_context(cancellable())
         ends.enter_context(watching())
         heir = ends.enter_context(heir_of_this_process(space.root))
         mine = ends.enter_context(claims_of_this_process(space.claims, lease_s, heir))

@@ -551,6 +551,65 @@ def test_a_shard_that_is_told_to_end_and_one_whose_worker_is_give_their_lessons_
     assert [row["state"] for row in rows] == ["done"]
 
 
+WITHOUT_A_WORKER = """
+import runpy, sys
+from pathlib import Path
+from flows import cancelling
+cancelling.ASK_S = 0.5
+if sys.argv[1].endswith(".yaml"):
+    from flows.dispatch import dispatch_course
+    dispatch_course(Path(sys.argv[1]), pool="nobody")
+else:
+    runpy.run_module("prefect.engine", run_name="__main__")
+"""
+"""A course, or the run of a shard, in a process that no worker of Prefect's watches over."""
+
+
+def test_a_cancel_after_the_server_was_away_ends_a_course_and_its_shards(
+    server: Background, make_course: Callable[..., Course]
+) -> None:
+    """Prefect's own watch has given up by then, as if there were none: a course ends by itself, and so does its shard,
+    in the middle of a lesson, which is given back."""
+    url = f"http://127.0.0.1:{port_of(server)}/api"
+    course = make_course("cancelled", PREFECT_API_URL=url, PREFECT_SERVER_ANALYTICS_ENABLED="false")
+    gates = Gates(course.folder / "gates")
+    gates.close("split")
+    deployed = course.run("dub", "deploy", "course.yaml", "--course-pool", "nowhere", "--pool", "nobody")
+    assert deployed.returncode == 0, deployed.stderr
+    environment = course.environment | gates.environment
+
+    def process(what: str) -> Background:
+        command = [sys.executable, "-c", WITHOUT_A_WORKER, what]
+        return Background(command, environment, course.folder / f"{Path(what).stem}.log").start()
+
+    def runs(flow: str) -> dict[str, str]:
+        asked = {"flows": {"name": {"any_": [flow]}}, "flow_runs": {"state": {"name": {"not_any_": ["Completed"]}}}}
+        found = httpx.post(f"{url}/flow_runs/filter", json=asked, timeout=30).raise_for_status().json()
+        return {run["id"]: run["state"]["type"] for run in found if run["name"].startswith(("course", "leaves lesson"))}
+
+    whole = process(str(course.manifest))
+    try:
+        shards = until(lambda: [run for run, state in runs("dub-shard").items() if state == "SCHEDULED"], "its shard")
+        part = process(shards[0])
+        until((gates.folder / "gates/split.reached").exists, "a lesson to be under way")
+        server.stop()
+        server.start()
+        until(lambda: answers(port_of(server)), "the Prefect server, again")
+        (run,) = [run for run, state in runs("dispatch-course").items() if state == "RUNNING"]
+        state = {"state": {"type": "CANCELLING", "name": "Cancelling"}}
+        httpx.post(f"{url}/flow_runs/{run}/set_state", json=state, timeout=30).raise_for_status()
+        for each in (whole, part):
+            assert each.process is not None
+            assert each.process.wait(120) == 0, each.log.read_text(encoding="utf-8")
+    finally:
+        gates.open("split")
+        whole.kill()
+    assert (runs("dispatch-course")[run], runs("dub-shard")[shards[0]]) == ("CANCELLED", "CANCELLED")
+    claims = [json.loads(path.read_bytes()) for path in (course.folder / ".dub/store/claims").rglob("*.json")]
+    assert [(each["released"], each.get("died")) for each in claims] == [(True, None)] * len(claims)
+    assert len(claims) > 1
+
+
 def told(receiver: Receiver, course: str) -> dict[str, int]:
     """How many targets of a course stand where, as a monitoring system knows it."""
     points = receiver.points().get("dubflow.targets", {})

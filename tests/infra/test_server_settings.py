@@ -26,6 +26,7 @@ print(json.dumps({
     "migrate": server.database.migrate_on_start,
     "analytics": server.analytics_enabled,
     "heartbeat": get_current_settings().flows.heartbeat_frequency,
+    "retries": get_current_settings().client.max_retries,
 }))
 """
 
@@ -56,6 +57,7 @@ def test_prefect_reads_them_as_they_are_meant() -> None:
         "migrate": False,
         "analytics": False,
         "heartbeat": 30,
+        "retries": 7,
     }
 
 

@@ -24,43 +24,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from other_stages import leave
+
 BIN = Path(sys.executable).parent
 
 TEN_LESSONS_S = 10 * 600 * 0.20
 """Engine seconds of ten 10-minute lessons in one language, on two cores (benchmarks/lesson.py)."""
 
-HOOK = '''
-"""Stages that answer at once: put in place as soon as anybody asks for the pipeline."""
+AT_ONCE = '''
+"""Stages that answer at once, with what they made of the one lesson."""
 
-import importlib.abc
-import importlib.machinery
 import json
 import os
-import sys
 from dataclasses import replace
 from functools import lru_cache
 
 
-class Finder(importlib.abc.MetaPathFinder):
-    def find_spec(self, name, path, target=None):
-        if name != "tasks.pipeline":
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target)
-        load = spec.loader.exec_module
-
-        def exec_module(module):
-            load(module)
-            module.LESSON_STAGES = tuple(map(at_once, module.LESSON_STAGES))
-            module.TARGET_STAGES = tuple(map(at_once, module.TARGET_STAGES))
-            module.PIPELINE = (*module.LESSON_STAGES, *module.TARGET_STAGES)
-
-        spec.loader.exec_module = exec_module
-        return spec
-
-
-def at_once(stage):
-    """The stage, with what it made of the one lesson for an answer."""
-
+def changed(stage):
     def run(params, inputs, bench):
         from tasks.stage import Made
 
@@ -74,9 +54,6 @@ def at_once(stage):
 def template():
     with open(os.environ["DUB_BENCHMARK_TEMPLATE"]) as file:
         return json.load(file)
-
-
-sys.meta_path.insert(0, Finder())
 '''
 
 
@@ -224,7 +201,7 @@ def prepared(folder: Path) -> dict[str, str]:
             made[commit["stage"]] = (commit["outputs"], commit["objects"], notes)
     Path(environment["DUB_BENCHMARK_TEMPLATE"]).write_text(json.dumps(made), encoding="utf-8")
     (folder / "hook").mkdir()
-    (folder / "hook/sitecustomize.py").write_text(HOOK, encoding="utf-8")
+    leave(folder / "hook", AT_ONCE)
     return environment | {"PYTHONPATH": os.pathsep.join([str(folder / "hook"), os.environ.get("PYTHONPATH", "")])}
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
+from uuid import uuid4
 
 from manifests import human_lines
 from manifests.approvals import folder
@@ -19,12 +21,19 @@ from manifests.errors import ManifestError, StoreError
 from manifests.human_lines import HumanLine
 from manifests.looking import asked_once
 
-_SCHEMA = """
-create table if not exists files (path text primary key, size integer, mtime_ns integer, sha256 text);
-create table if not exists lines (path text, key text, source text, text text, at real);
-create index if not exists by_key on lines (key);
-create index if not exists by_path on lines (path);
-"""
+_SCHEMA = (
+    "create table files (path text primary key, size integer, mtime_ns integer, sha256 text)",
+    "create table lines"
+    " (number integer primary key autoincrement, path text, key text, source text, text text, at real)",
+    "create index by_path on lines (path)",
+    "create table identity (name text)",
+)
+
+_ASKED = 4
+"""Answers of `since` that are kept: after a change of the memory most scripts of a library ask the same."""
+
+_VERSION = 1
+"""Of these tables, as SQLite's `user_version`; tables of another one are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +44,11 @@ class Remembered:
     """What was said, as it is compared (`plain`)."""
     source: str
     text: str
+    number: int = field(default=0, compare=False)
+    """Greater than that of every line that the index has taken in before, whether or not it is still there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Memory:
     """The memory of one course and target language."""
 
@@ -45,6 +56,50 @@ class Memory:
     """In order of lesson and time."""
     state: str
     """Digest of all of it."""
+    index: str = field(default="", compare=False)
+    """Names the index that numbered the lines: those of another one are numbered otherwise."""
+
+    @cached_property
+    def texts(self) -> Mapping[str, Sequence[str]]:
+        """What was said, as it is compared, to the texts that people wrote for it."""
+        found: dict[str, list[str]] = {}
+        for line in self.lines:
+            found.setdefault(line.key, []).append(line.text)
+        return found
+
+    @cached_property
+    def sources(self) -> Mapping[str, str]:
+        """The same to the words as they were said last."""
+        return {line.key: line.source for line in self.lines}
+
+    @cached_property
+    def latest(self) -> int:
+        """The greatest number of a line."""
+        return max(line.number for line in self.lines)
+
+    def since(self, number: int, letters: int) -> Sequence[str]:
+        """What was said in lines with greater numbers, as it is compared, in the order of its letters; only what has
+        so many of them."""
+        question = number, letters
+        if question not in self._asked:
+            if len(self._asked) > _ASKED:
+                self._asked.clear()
+            found = (key for key, latest in self.numbers.items() if latest > number and len(key) >= letters)
+            # Copies, made in a row, lie in a row: to go through them takes a third of the time.
+            self._asked[question] = [" ".join(key.split()) for key in found]
+        return self._asked[question]
+
+    @cached_property
+    def _asked(self) -> dict[tuple[int, int], list[str]]:
+        return {}
+
+    @cached_property
+    def numbers(self) -> Mapping[str, int]:
+        """The same, in order of its letters, to the number of the latest line that has it."""
+        found: dict[str, int] = {}
+        for line in self.lines:
+            found[line.key] = max(line.number, found.get(line.key, 0))
+        return dict(sorted(found.items()))
 
 
 def _question(manifest: Path, language: str, workspace: Path) -> tuple[Path, str, Path]:
@@ -64,11 +119,12 @@ def recall(manifest: Path, language: str, workspace: Path) -> Memory | None:
         states = [_indexed(file, index) for file in files]
         marks = ",".join("?" * len(files))
         rows = index.execute(
-            f"select key, source, text from lines where path in ({marks}) order by path, at",  # noqa: S608 (marks only)
+            f"select key, source, text, number from lines where path in ({marks}) order by path, at",  # noqa: S608 (marks only)
             [str(file) for file in files],
         ).fetchall()
+        (name,) = index.execute("select name from identity").fetchone()
     lines = tuple(Remembered(*row) for row in rows)
-    return Memory(lines, hashlib.sha256("".join(states).encode()).hexdigest()) if lines else None
+    return Memory(lines, hashlib.sha256("".join(states).encode()).hexdigest(), name) if lines else None
 
 
 def plain(text: str) -> str:
@@ -86,7 +142,7 @@ def _indexed(file: Path, index: sqlite3.Connection) -> str:
     if known is None or known[2] != sha256:
         index.execute("delete from lines where path = ?", (str(file),))
         index.executemany(
-            "insert into lines values (?, ?, ?, ?, ?)",
+            "insert into lines (path, key, source, text, at) values (?, ?, ?, ?, ?)",
             [(str(file), plain(line.source), line.source, line.text, line.start) for line in _lines(file)],
         )
     index.execute("replace into files values (?, ?, ?, ?)", (str(file), seen.st_size, seen.st_mtime_ns, sha256))
@@ -101,13 +157,25 @@ def _lines(file: Path) -> Sequence[HumanLine]:
         return ()
 
 
+def _make_tables(index: sqlite3.Connection) -> None:
+    """Make the tables where they are not there, or are those of another version."""
+    if index.execute("pragma user_version").fetchone() == (_VERSION,):
+        return
+    for table in ("files", "lines", "identity"):
+        index.execute(f"drop table if exists {table}")
+    for statement in _SCHEMA:
+        index.execute(statement)
+    index.execute("insert into identity values (?)", (uuid4().hex,))
+    index.execute(f"pragma user_version = {_VERSION}")
+
+
 @contextmanager
 def _opened(file: Path) -> Generator[sqlite3.Connection]:
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(file, timeout=60)) as index, index:
-            index.executescript(_SCHEMA)
             index.execute("begin immediate")  # of two workers one indexes a file, the other finds it done
+            _make_tables(index)
             yield index
     except (sqlite3.Error, OSError) as error:
         raise StoreError(f"cannot use {file}: {error}.", remedy="Delete it: it is made again.") from error

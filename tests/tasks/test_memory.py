@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from rapidfuzz import process
 
 from manifests import human_lines
 from manifests.human_lines import HumanLine
@@ -109,15 +114,64 @@ def test_the_index_follows_the_files_and_may_be_deleted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["Welcome to the course.", "Something else."])
-def test_offers_of_a_script_are_made_once(tmp_path: Path, text: str) -> None:
-    """The same script and memory have the same file."""
+def test_a_script_is_searched_for_once(tmp_path: Path, text: str) -> None:
+    """The same script and memory have the same answer, without being compared again."""
     write(tmp_path, GREETING)
     path = script(tmp_path, text)
-    remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
-    (file,) = (tmp_path / ".dub/memory").iterdir()
-    before = file.stat().st_mtime_ns
-    remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
-    assert file.stat().st_mtime_ns == before
+    first = remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
+    (search,) = (tmp_path / ".dub/memory/searches").iterdir()
+    before = search.stat().st_mtime_ns
+    assert remembered.file_of(job(tmp_path), {"transcribe/script.json": path}) == first
+    assert search.stat().st_mtime_ns == before
+
+
+WORDS = [
+    "the water of the lake is cold",
+    "the water of the lake was cold",
+    "a plant has green leaves",
+    "plants have leaves",
+]
+EDITS = st.lists(
+    st.tuples(st.sampled_from("abc"), st.lists(st.sampled_from([*WORDS, *(f"{each} now" for each in WORDS)])))
+)
+
+
+@given(EDITS)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_new_in_a_memory_is_all_that_need_be_compared(
+    tmp_path_factory: pytest.TempPathFactory, edits: list[tuple[str, list[str]]]
+) -> None:
+    """Whatever was written, changed and taken away since a script was last looked for, the answer is that of a search
+    through everything."""
+    folder = tmp_path_factory.mktemp("course")
+    path = script(folder, *(f"{each} too" for each in WORDS), WORDS[0])
+    for number, (lesson, said) in enumerate(edits):
+        write(folder, *(HumanLine(at, at + 1, each, f"{each} {number}") for at, each in enumerate(said)), lesson=lesson)
+        kept = remembered.file_of(job(folder), {"transcribe/script.json": path})
+        memory = recall(folder / "course.yaml", "es", folder / ".dub")
+        whole, _ = remembered.offers(load(Script, path), memory) if memory else (remembered.Offers(), {})
+        assert (remembered.read(kept["memory"]) if kept else remembered.Offers()) == whole
+
+
+def test_a_change_of_a_great_memory_compares_what_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A script's words are compared with the lines of the file that somebody edited, and with no other line."""
+    for number in range(50):
+        said = (HumanLine(at, at + 1, f"sentence {at} of lecture {number}", "…") for at in range(20))
+        write(tmp_path, *said, lesson=f"lecture-{number}")
+    path = script(tmp_path, "Something that nobody has said in any lecture.", "A sentence of lecture 7, and more.")
+    compared: list[int] = []
+    extract = process.extractOne
+
+    def counted(key: str, among: Sequence[str], **more: Any) -> Any:
+        compared.append(len(among))
+        return extract(key, among, **more)
+
+    monkeypatch.setattr(process, "extractOne", counted)
+    first = remembered.file_of(job(tmp_path), {"transcribe/script.json": path})
+    assert compared == [1000, 1000]
+    write(tmp_path, *(HumanLine(at, at + 1, f"another {at} of them", "…") for at in range(20)), lesson="lecture-3")
+    assert remembered.file_of(job(tmp_path), {"transcribe/script.json": path}) == first
+    assert compared[2:] in ([20, 20], [20, 21])
 
 
 def test_a_file_that_cannot_be_understood_is_its_own_lessons_trouble(tmp_path: Path) -> None:

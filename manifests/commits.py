@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from manifests.errors import StoreError
+
 MARK_DIGITS: Final = 12
 
 
@@ -75,6 +77,16 @@ class Stored:
 
 
 COMMIT = TypeAdapter(Commit)
+
+
+def told(data: bytes, place: str) -> Commit:
+    """The commit that lies at a place. Raises StoreError, naming it, where it is damaged."""
+    try:
+        return COMMIT.validate_json(data)
+    except ValueError as error:
+        raise StoreError(
+            f"the commit {place} is damaged.", remedy="Delete it: what it told of is made again by the next run."
+        ) from error
 
 
 def mark(name: str) -> int:

@@ -121,7 +121,8 @@ class Digests:
             with self._engine().begin() as connection:
                 connection.execute(newest)
         except SQLAlchemyError as error:
-            raise self._unusable(error) from error
+            if not takes_nothing(error.__cause__):
+                raise self._unusable(error) from error
 
     def _engine(self) -> Engine:
         if self._opened is None:
@@ -139,6 +140,11 @@ class Digests:
             f"cannot use the cache of digests {self.cache}: {error.__cause__ or error}.",
             remedy="Delete that file (it is made again), or choose another folder with --workspace.",
         )
+
+
+def takes_nothing(error: BaseException | None) -> bool:
+    """Whether SQLite failed because its disk is full or may only be read: to a cache that is no fault."""
+    return str(getattr(error, "sqlite_errorname", "")).startswith(("SQLITE_READONLY", "SQLITE_FULL"))
 
 
 def _settle(connection: DBAPIConnection, record: object) -> None:

@@ -18,7 +18,7 @@ from typing import Final
 from uuid import uuid4
 
 from manifests import cache
-from manifests.commits import COMMIT, Commit, Ref, Stored
+from manifests.commits import COMMIT, Commit, Ref, Stored, told
 from manifests.remote import AT_ONCE, Entry, Remote
 from manifests.store import Store, file_sha256
 from manifests.store_folder import explained, temporary
@@ -114,8 +114,8 @@ class RemoteStore(Store):
             for digit in DIGITS:
                 entries = iter(self.remote.entries(f"commits/{stage}", digit))
                 while batch := [entry.name for entry in islice(entries, AT_ONCE)]:
-                    for data in self.remote.read_many(batch).values():
-                        yield COMMIT.validate_json(data)
+                    for name, data in self.remote.read_many(batch).items():
+                        yield told(data, f"{self.remote.place}/{name}")
 
     def objects(self) -> Iterator[Stored]:
         for folder in self.remote.folders("objects"):

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from manifests.digests import AT_REST_NS
+from manifests.digests import AT_REST_NS, takes_nothing
 from manifests.errors import StoreError
 
 LESSON: Final = ""
@@ -153,8 +153,13 @@ class Seen:
 
     @contextmanager
     def _writing(self) -> Generator[sqlite3.Connection]:
-        with self._explained(), closing(self._connected()) as index, index:
-            yield index
+        """Write within the block, where the disk takes anything: what is not remembered is looked at again."""
+        try:
+            with self._explained(), closing(self._connected()) as index, index:
+                yield index
+        except StoreError as error:
+            if not takes_nothing(error.__cause__):
+                raise
 
     @contextmanager
     def _explained(self) -> Generator[None]:

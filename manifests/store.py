@@ -15,13 +15,13 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from manifests import scratch
 from manifests.bucket import Bucket, FolderBucket
-from manifests.commits import COMMIT, Commit, Ref, Stored, mark
+from manifests.commits import COMMIT, Commit, Ref, Stored, mark, told
 from manifests.errors import ObjectLost
 from manifests.store_folder import explained, flush, moved, temporary
 
@@ -67,7 +67,8 @@ class Store:
         """Take a file into the store; a file in a scratch folder is moved, any other is copied."""
         ref = Ref(file_sha256(path), "".join(path.suffixes[-1:]))
         target = self.path(ref)
-        if self._freshened(target):
+        # What a disk damaged must not stand for what was made well just now.
+        if self._is_whole(ref.name) and self._freshened(target):
             return ref
         with explained("write to", self.folder):
             target.parent.mkdir(exist_ok=True)
@@ -143,8 +144,6 @@ class Store:
         if commit is None:
             return None
         damaged = [name for name in commit.objects_named if not self._is_whole(name)]
-        for name in damaged:
-            self._set_aside(name)
         return self.committed(stage, key) if damaged else commit
 
     def forget(self, stage: str, key: str) -> None:
@@ -167,9 +166,9 @@ class Store:
         return lying
 
     def commits(self) -> Iterator[Commit]:
-        """Every commit in the store, in no order that means anything."""
+        """Every commit in the store, in no order that means anything. Raises StoreError where one is damaged."""
         for path in sorted((self.folder / "commits").glob("*/*.json")):
-            yield COMMIT.validate_json(path.read_bytes())
+            yield told(path.read_bytes(), str(path))
 
     def objects(self) -> Iterator[Stored]:
         """Every object in the store, in no order that means anything."""
@@ -248,25 +247,27 @@ class Store:
         )
 
     def _is_whole(self, name: str) -> bool:
-        """Whether the bytes of an object that lies here have the digest that it is named by."""
-        ref = Ref.named(name)
-        path = self.path(ref)
-        try:
-            facts = path.stat()
+        """Whether the bytes of an object have the digest that it is named by, if it lies here; else it is set aside."""
+        path = self.path(Ref.named(name))
+        while True:
+            try:
+                facts = path.stat()
+            except FileNotFoundError:
+                return True  # it is elsewhere, or gone, which others notice
             state = (name, facts.st_size, facts.st_mtime_ns)
             if state in self._whole:
                 return True
-            if file_sha256(path) != ref.digest:
-                return False
-        except FileNotFoundError:
-            return True  # it is elsewhere, or gone, which others notice
-        except OSError:
-            return False  # a disk that cannot read it any more
-        self._whole.add(state)
-        return True
+            if _has_digest(path, Ref.named(name).digest):
+                self._whole.add(state)
+                return True
+            with suppress(FileNotFoundError):
+                if os.path.samestat(facts, path.stat()):
+                    self._set_aside(name)
+                    return False
+            # Another thread, which works on another lesson, set it aside and made it again.
 
     def _set_aside(self, name: str) -> None:
-        with explained("put a damaged object aside in", self.folder):
+        with explained("put a damaged object aside in", self.folder), suppress(FileNotFoundError):
             (self.folder / "quarantine").mkdir(exist_ok=True)
             self.path(Ref.named(name)).replace(self.folder / "quarantine" / name)
 
@@ -300,6 +301,13 @@ def _read(path: str) -> bytes:
         return bytes(whole)
     finally:
         os.close(file)
+
+
+def _has_digest(path: Path, digest: str) -> bool:
+    try:
+        return file_sha256(path) == digest
+    except OSError:
+        return False  # a disk that cannot read it any more
 
 
 def file_sha256(path: Path) -> str:

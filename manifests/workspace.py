@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
@@ -138,14 +138,14 @@ class Workspace:
 
         The lock is the system's and goes with the process that holds it, so a killed run never blocks the next.
         """
-        with (self.root / "run.lock").open("a+") as lock:
+        with self._lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 lock.seek(0)
                 waiting(f"waiting for the run with process id {lock.read().strip() or 'unknown'} on {self.root}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
-            _sign(lock)
+            self._sign(lock)
             self.store.sweep()  # a killed run left it, and nobody else works here now
             yield
 
@@ -155,18 +155,35 @@ class Workspace:
 
         Else since when one is, in seconds since 1970, and nothing is held.
         """
-        with (self.root / "run.lock").open("a+") as lock:
+        with self._lock() as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield os.fstat(lock.fileno()).st_mtime  # when it wrote its process id into it
             else:
-                _sign(lock)
+                self._sign(lock)
                 yield None
 
+    @contextmanager
+    def _lock(self) -> Generator[TextIO]:
+        with ExitStack() as ends:
+            with self._written():
+                lock = ends.enter_context((self.root / "run.lock").open("a+"))
+            yield lock
 
-def _sign(lock: TextIO) -> None:
-    """Write into a lock that is held who holds it, and so since when."""
-    lock.truncate(0)
-    lock.write(f"{os.getpid()}\n")
-    lock.flush()
+    def _sign(self, lock: TextIO) -> None:
+        """Write into a lock that is held who holds it, and so since when."""
+        with self._written():
+            lock.truncate(0)
+            lock.write(f"{os.getpid()}\n")
+            lock.flush()
+
+    @contextmanager
+    def _written(self) -> Generator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"cannot write into the workspace {self.root}: {error.strerror}.",
+                remedy="Make it writable, free some space on its disk, or choose another folder with --workspace.",
+            ) from error

@@ -97,7 +97,7 @@ def erase(
 def _commits(store: Store) -> tuple[Commit, ...]:
     try:
         return tuple(store.commits())
-    except (ValueError, OSError) as error:
+    except (StoreError, OSError) as error:
         raise StoreError(
             f"a commit in {store.place} cannot be read, so nobody can say whose voice it made.",
             remedy=f"Delete {store.place}: everything in it can be made again.",

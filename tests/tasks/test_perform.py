@@ -2,7 +2,9 @@
 
 import errno
 import os
+import threading
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -144,6 +146,36 @@ def test_a_damaged_object_is_quarantined_and_made_again(space: Workspace, job: J
     assert again.store.get(found.commit.outputs["out.txt"]).read_text() == "onesource"
     assert (space.store.folder / "quarantine" / lies.name).read_text() == "0neSource"
     assert perform(writer("a"), job, Products(), again).cached
+
+
+def test_a_damaged_object_never_stands_for_one_that_is_made_now(space: Workspace, job: Job) -> None:
+    """The stage is forced, so nobody looks at what is there, and makes the very same again."""
+    first = perform(writer("a"), job, Products(), space)
+    lies = space.store.get(first.commit.outputs["out.txt"])
+    lies.write_text("0neSource")
+    made = perform(writer("a"), job, Products(), Workspace.open(space.root), force=True)
+    assert space.store.get(made.commit.outputs["out.txt"]).read_text() == "onesource"
+    assert (space.store.folder / "quarantine" / lies.name).read_text() == "0neSource"
+
+
+def test_an_object_that_two_lessons_share_is_made_again_once_however_many_find_it_damaged(
+    space: Workspace, job: Job
+) -> None:
+    """Nobody sets aside what another has made again meanwhile, and nobody fails over it."""
+    first = perform(writer("a"), job, Products(), space)
+    lies = space.store.get(first.commit.outputs["out.txt"])
+    for _ in range(20):
+        lies.write_text("0neSource")
+        again = Workspace.open(space.root)
+        gate = threading.Barrier(4)
+
+        def look(_: int, again: Workspace = again, gate: threading.Barrier = gate) -> None:
+            gate.wait(30)
+            perform(writer("a"), job, Products(), again)
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(look, range(4)))
+        assert lies.read_text() == "onesource"
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from manifests.workspace import Workspace, locate
 from tasks.foresight import cannot_fit
 from tasks.perform import media_seconds
 from tasks.pipeline import LESSON_STAGES, PIPELINE, TARGET_STAGES, is_held, joint_stages
-from tasks.plan import Step, Walk, walk
+from tasks.plan import Step, Walk, after_failure, walk
 from tasks.staleness import Versions
 from tasks.voice_terms import unspoken
 
@@ -83,6 +83,7 @@ def plan_course(
     follow = partial(walk, workspace=workspace, versions=Versions(), refresh=refresh)
     bytes_a_second = cache(partial(_bytes_a_second, selection, workspace))
     lookout = Lookout(selection, workspace, only_looks=True)
+    failures = workspace.ledger.failures(selection.course.course)
     try:
         for item in selection.lessons:
             seen = lookout.known(item, refresh=refresh)
@@ -104,6 +105,8 @@ def plan_course(
                 before = history.estimated(lesson.steps, length) if number == 0 else lesson.steps
                 held = tuple(each.products.outcomes["verify"].commit.notes["problems"]) if is_held(each) else ()
                 steps = (*before, *history.estimated(each.steps, length))
+                if failure := failures.get((target.lesson_id, language)):
+                    steps = after_failure(steps, *failure)
                 yield TargetPlan(target, steps, length, held, unspoken(target), _unfit(target, each, workspace))
             joint = None
             if lesson.complete and all(each.complete for each in made.values()):

@@ -182,6 +182,13 @@ class Ledger:
             rows = connection.execute(query.where(TARGETS.c.course == course))
             return {(lesson, language): Standing(state, stale) for lesson, language, state, stale in rows}
 
+    def failures(self, course: str) -> dict[tuple[str, str], tuple[str, str]]:
+        """The stage and the message of every target that failed last time, by lesson and language."""
+        query = select(TARGETS.c.lesson, TARGETS.c.language, TARGETS.c.stage, TARGETS.c.message)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(TARGETS.c.course == course, TARGETS.c.state == "failed"))
+            return {(lesson, language): (stage, message) for lesson, language, stage, message in rows}
+
     def pace(self, course: str | None = None) -> dict[str, list[float]]:
         """For each stage, what its finished runs took: seconds of work for each second of programme."""
         return self._shares(STAGE_RUNS.c.seconds, course)

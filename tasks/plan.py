@@ -7,7 +7,7 @@ that is not is `run`, with the reason, and so is everything after it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable
@@ -74,6 +74,16 @@ class Walk:
     def state(self) -> StepState:
         """The state of the whole: what is worst in it."""
         return worst(self.steps)
+
+
+def after_failure(steps: Sequence[Step], stage: str, message: str) -> tuple[Step, ...]:
+    """The same steps; that stage is done again because it failed last time, where nothing it depends on changed."""
+    return tuple(
+        replace(step, why=f"failed last time: {message}")
+        if step.stage == stage and step.state == "run" and step.why == _NOT_MADE
+        else step
+        for step in steps
+    )
 
 
 def worst(steps: Sequence[Step]) -> StepState:

@@ -105,6 +105,16 @@ def test_a_check_finds_every_bad_source_by_its_line(odd, dub):
         assert any(wrong in message and message.endswith(mend) for message in found.values())
 
 
+def test_a_plan_says_what_failed_last_time(odd, dub):
+    """A lesson that is to be done again because it failed is told apart from one that nobody has begun."""
+    planned = dub("plan", odd.folder / "course.yaml", "--json")
+    assert planned.code == 0, planned.err
+    why = {target["lesson"]: target["stages"]["split"].get("why", "") for target in planned.json["targets"]}
+    assert why["mute"].startswith("failed last time: ")
+    assert BROKEN["mute"][0] in why["mute"]
+    assert why["good"] == ""
+
+
 def test_a_run_with_failures_ends_with_the_command_that_resumes_it(odd):
     """The last line on stderr can be typed as it stands, and no traceback is anywhere."""
     last = f"When that is mended: dub rerun {odd.folder / 'course.yaml'} --failed"

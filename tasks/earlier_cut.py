@@ -75,13 +75,27 @@ def file_of(
     if job.workspace is None or job.lesson.captions:
         return {}
     turns = inputs["diarize/turns.json"].name
-    how = {"version": version, "params": asdict(params), "engine": [engine.name, engine.weights_sha256]}
+    how = _how(version, params, engine)
     facts = {"as": VERSION, "course": job.course.course, "lesson": job.lesson_id, "turns": turns}
     decided, space = job.workspace / "cuts" / digest(how | facts)[:32], _workspace(job.workspace)
     if not decided.is_file():
         _write(_before(job, turns, stage, how, space) or "", decided)
     name = decided.read_text(encoding="utf-8")
     return {EARLIER: space.store.get(name)} if name and space.store.has(Ref.named(name)) else {}
+
+
+def lines_to_keep(
+    job: Job, last_keys: Mapping[tuple[str, str, str], str], stage: str, how: tuple[int, Any, Engine], space: Workspace
+) -> int:
+    """How many lines of the cut that was heard last another cut of the lesson keeps if all of them are heard in it.
+
+    `how` is the version, the parameters and the engine with which that would be heard. Which of them are in it shows
+    when it is listened to.
+    """
+    commit = _last_heard(last_keys.get((job.lesson_id, "", stage)), stage, _how(*how), space)
+    if commit is None or job.lesson.captions or not all(map(space.store.has, _cut(commit))):
+        return 0
+    return commit.notes.get("utterances", 0)
 
 
 def read(file: Path) -> Earlier:
@@ -190,17 +204,11 @@ def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Wor
     """The object of the cut that was heard last, if it was of another sound, heard in the same way, and is still here;
     the one that was used, where this cut itself was."""
     last = space.ledger.keys(job.course.course, job.lesson_id)
-    commit = _result(stage, last.get((job.lesson_id, "", stage)), space)
-    if commit is None or "made_from" not in commit.notes:
+    commit = _last_heard(last.get((job.lesson_id, "", stage)), stage, how, space)
+    if commit is None:
         return None
-    made_from = commit.notes["made_from"]
-    inputs: Mapping[str, str] = made_from["inputs"]
-    by = [commit.engine.get("name"), commit.engine.get("weights_sha256")]
-    was, now = [made_from["version"], made_from["params"], by], [how["version"], how["params"], how["engine"]]
-    if digest(was) != digest(now) or "captions" in inputs:
-        return None
-    sound = Ref(inputs.get("split/speech.wav", ""), ".wav")
-    who = Ref(inputs.get("diarize/turns.json", ""), ".json")
+    inputs: Mapping[str, str] = commit.notes["made_from"]["inputs"]
+    sound, who = _cut(commit)
     if who.name == turns:
         return Ref(inputs[EARLIER], ".npz").name if EARLIER in inputs else None
     split = _result("split", last.get((job.lesson_id, "", "split")), space)
@@ -214,6 +222,27 @@ def _before(job: Job, turns: str, stage: str, how: Mapping[str, Any], space: Wor
     speech = space.store.get(sound.name)
     heard = [prints(speech, utterance.span) for utterance in script.utterances]
     return _put(Earlier(replace(script, pitch_hz=measured), heard), space) if heard else None
+
+
+def _how(version: int, params: Any, engine: Engine) -> dict[str, Any]:
+    return {"version": version, "params": asdict(params), "engine": [engine.name, engine.weights_sha256]}
+
+
+def _last_heard(key: str | None, stage: str, how: Mapping[str, Any], space: Workspace) -> Commit | None:
+    """The result under a key, if its cut was heard in this way and without captions."""
+    commit = _result(stage, key, space)
+    if commit is None or "made_from" not in commit.notes:
+        return None
+    made_from = commit.notes["made_from"]
+    by = [commit.engine.get("name"), commit.engine.get("weights_sha256")]
+    was, now = [made_from["version"], made_from["params"], by], [how["version"], how["params"], how["engine"]]
+    return commit if digest(was) == digest(now) and "captions" not in made_from["inputs"] else None
+
+
+def _cut(commit: Commit) -> tuple[Ref, Ref]:
+    """The sound, and who speaks in it, from which a script was made."""
+    inputs: Mapping[str, str] = commit.notes["made_from"]["inputs"]
+    return Ref(inputs.get("split/speech.wav", ""), ".wav"), Ref(inputs.get("diarize/turns.json", ""), ".json")
 
 
 def _result(stage: str, key: str | None, space: Workspace) -> Commit | None:

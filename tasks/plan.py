@@ -13,6 +13,7 @@ from typing import Any, Literal
 from manifests.errors import ConsentRefused, DubError, EngineUnavailable
 from manifests.model import Job
 from manifests.workspace import Workspace
+from tasks import split, transcribe
 from tasks.perform import Outcome, Products, key_of, standing
 from tasks.reasons import Cause, causes, in_words
 from tasks.stage import Stage
@@ -183,4 +184,7 @@ def _why(
         return "its result is gone or was changed", ()
     commit = workspace.store.committed(stage.name, last)
     found = causes(stage, job, digests, commit) if commit else ()
-    return in_words(found) or "what it depends on changed", found
+    why = in_words(found) or "what it depends on changed"
+    if stage.name == split.STAGE.name and (lines := transcribe.lines_to_keep(job, last_keys, workspace)):
+        why += f"; of its {lines} lines, those that sound as before are kept"
+    return why, found

@@ -17,9 +17,11 @@ from manifests import glossary
 from manifests.alike import asked_of_alike
 from manifests.cues import Cue, read
 from manifests.engines import chosen
+from manifests.errors import DubError
 from manifests.model import Job
 from manifests.script import Diarization, Script, Turn, Word, dump, load
 from manifests.spans import Span, merged, samples
+from manifests.workspace import Workspace
 from tasks import earlier_cut, licences
 from tasks.activity import levels, voice
 from tasks.captioned import Match, match, timed
@@ -239,6 +241,14 @@ def check(job: Job) -> None:
 def engine(job: Job) -> Engine:
     wanted = params(job)
     return catalogue.transcriber(wanted.engine).identity(wanted)
+
+
+def lines_to_keep(job: Job, last_keys: Mapping[tuple[str, str, str], str], space: Workspace) -> int:
+    """How many lines another cut of a lesson may keep, by the ledger's latest keys; 0 where no engine could tell."""
+    try:
+        return earlier_cut.lines_to_keep(job, last_keys, NAME, (VERSION, params(job), engine(job)), space)
+    except DubError:
+        return 0
 
 
 def found(job: Job, inputs: Mapping[str, Path]) -> dict[str, Path]:

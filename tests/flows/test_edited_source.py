@@ -137,6 +137,8 @@ def test_a_minute_comes_and_goes_and_only_what_changed_is_said(dub: Any, tmp_pat
     assert lesson.freed_takes() == 0
 
     lesson.cut(EDITED)
+    (planned,) = lesson.dub("plan", "--json").json["targets"]
+    assert planned["stages"]["split"]["why"] == "source changed; of its 4 lines, those that sound as before are kept"
     edited = lesson.run()
     assert edited.state == "review"
     assert edited.kept == [True, True, *[False] * len(MINUTE), True]

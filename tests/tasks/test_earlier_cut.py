@@ -76,10 +76,9 @@ def space(tmp_path: Path) -> Workspace:
     return Workspace.open(tmp_path / ".dub")
 
 
-def transcribed(speech: Path, turns: Diarization, space: Workspace, tmp_path: Path) -> Outcome:
-    """What the stage makes of a cut of the lesson, as a run does it."""
+def lesson(space: Workspace, tmp_path: Path) -> Job:
     course = Course.model_validate({"course": "c", "targets": ["es"], "lessons": [{"media": "l.mp4"}]})
-    job = Job(
+    return Job(
         manifest=tmp_path / "course.yaml",
         course=course,
         lesson=course.lessons[0],
@@ -88,10 +87,14 @@ def transcribed(speech: Path, turns: Diarization, space: Workspace, tmp_path: Pa
         out=tmp_path / "out",
         workspace=space.root,
     )
+
+
+def transcribed(speech: Path, turns: Diarization, space: Workspace, tmp_path: Path) -> Outcome:
+    """What the stage makes of a cut of the lesson, as a run does it."""
     with space.store.scratch() as scratch:
         who = space.store.put(dump(turns, scratch / "turns.json"))
     objects = {"split/speech.wav": space.store.put(speech).name, "diarize/turns.json": who.name}
-    return perform(transcribe.STAGE, job, Products(objects), space, cores=2)
+    return perform(transcribe.STAGE, lesson(space, tmp_path), Products(objects), space, cores=2)
 
 
 def script_of(made: Outcome, space: Workspace) -> Script:
@@ -141,6 +144,21 @@ def test_only_what_is_new_in_a_cut_is_heard(space: Workspace, tmp_path: Path, mo
     assert [line.text for line in lines.lost] == ["Las plantas."]
 
     assert transcribed(sound, diarization(now, 205.0), space, tmp_path).cached
+
+
+def test_a_plan_tells_how_many_lines_another_cut_may_keep(space: Workspace, tmp_path: Path) -> None:
+    """Those of the cut that was heard last: unless its sound is gone, or all is to be heard in another way."""
+    speech, spans = cut([SAID[0], SAID[3]], tmp_path / "before", "before")
+    made = transcribed(speech, diarization(spans, 190.0), space, tmp_path)
+    job, last = lesson(space, tmp_path), space.ledger.keys("c", "l")
+    assert transcribe.lines_to_keep(job, last, space) == 2
+    assert transcribe.lines_to_keep(job, {}, space) == 0
+    captioned = job.model_copy(update={"lesson": job.lesson.model_copy(update={"captions": "l.vtt"})})
+    assert transcribe.lines_to_keep(captioned, last, space) == 0
+    french = job.model_copy(update={"course": job.course.model_copy(update={"source_language": "fr"})})
+    assert transcribe.lines_to_keep(french, last, space) == 0
+    space.store.discard(f"{made.commit.notes['made_from']['inputs']['split/speech.wav']}.wav")
+    assert transcribe.lines_to_keep(job, last, space) == 0
 
 
 def test_other_turns_in_the_same_sound_are_no_other_cut(space: Workspace, tmp_path: Path) -> None:

@@ -76,6 +76,10 @@ class Remote:
         try:
             from fsspec.core import url_to_fs
 
+            if protocol in ("s3", "s3a"):
+                from manifests.s3_session import session
+
+                options["session"] = session()
             self._fs, self._root = url_to_fs(address, **options)
         except ImportError as error:
             raise StoreError(

@@ -12,8 +12,8 @@ def print_json(value: Mapping[str, Any] | Iterator[tuple[str, Any]]) -> None:
     """One JSON object, the whole answer of a command that was asked for `--json`: a key a line, and of a list that
     stands under a key an entry a line.
 
-    An iterator is such a list, written as it comes: of a library it never is whole in memory. Keys may come so too,
-    where what is said under one is known when what stands under those before it was written.
+    An iterator is written as such a list, entry by entry, so that a library's is never whole in memory. Keys may come
+    from an iterator too, where the value of one is known only when those before it were written.
     """
     empty = True
     for name, part in value.items() if isinstance(value, Mapping) else value:

@@ -43,7 +43,7 @@ def approve_targets(
 ) -> NoReturn:
     """Remember each approval, move the files into their place, print where the targets stand, exit.
 
-    Beside a run that works on other lessons it does so at once; where a run has one of these, it waits for that.
+    It does so at once, even beside a run that works on other lessons; it waits for a run that works on one of these.
     Raises InputError, and approves none, where nothing of one target is held, or what is held was changed since.
     """
     path = manifest_path(manifest)

@@ -50,7 +50,7 @@ def show_status(manifest: Path, workspace: Path | None, json_wanted: bool) -> No
 
 
 def _status(path: Path, known: LastKnown, workspace: Path | None) -> Iterator[tuple[str, Any]]:
-    """What `--json` prints, key after key: what all rows come to is known when they were written."""
+    """What `--json` prints, key after key: the totals are known once all rows were written."""
     yield "course", known.selection.course.course
     yield "targets", chain(told(known.rows(), known.stale), known.never_run())
     counted = Counter(known.states.values())
@@ -63,9 +63,8 @@ def _next(path: Path, known: LastKnown, workspace: Path | None) -> tuple[NextSte
 
 
 def show_findings(manifest: Path, profile: str | None, json_wanted: bool) -> NoReturn:
-    """Print every finding; exit 0 without one, 2 where the manifest or its media are at fault, 4 where an engine is.
-
-    A missing consent is said, and no fault unless the manifest requires it: a stock voice speaks then.
+    """Print every finding; exit 0 without one, 2 where the manifest or its media are at fault, 4 where an engine is. A
+    missing consent is reported, but is a fault only where the manifest requires it: otherwise a stock voice speaks.
     """
     path = manifest_path(manifest)
     findings: list[Finding] = []

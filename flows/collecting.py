@@ -16,7 +16,7 @@ from manifests.settings import personal
 from manifests.workspace import Workspace, locate
 
 LATELY_S = 3600.0
-"""Who shares a store and began a stage within this time may still be at work."""
+"""Whoever shares the store and began a stage within this time may still be at work."""
 
 
 def collect(manifest: Path | None, *, workspace: Path | None, dry_run: bool, json_wanted: bool) -> None:

@@ -1,4 +1,4 @@
-"""What the results of all lessons of a course depend on alike, as digests: one for what is done once a lesson, one for
+"""Digests of what the results of all lessons of a course have in common: one for what is done once a lesson, one for
 each language, one for what carries them all.
 
 The manifest but its lessons, every stage's version, parameters and engine, the consent registry, enrolments, and what
@@ -34,7 +34,7 @@ class CommonFacts:
 
     lesson: str
     languages: Mapping[str, str]
-    """Without those for which people write at this moment: of them nothing can be said yet."""
+    """Without the languages in whose files people are writing at this moment: nothing can be said of them yet."""
     together: str
     written: Mapping[str, Identity]
     """The files in which people wrote lines or approved, by name."""
@@ -46,11 +46,11 @@ class CommonFacts:
 
 
 NOBODY: Final = CommonFacts("", {}, "", {})
-"""Those of a course without lessons."""
+"""The common facts of a course without lessons."""
 
 
 def common_facts(job: Job, space: Workspace) -> CommonFacts:
-    """Those of the course of a job, whichever lesson of it that is of."""
+    """The common facts of a job's course, whichever of its lessons the job is for."""
     course = job.course
     nobody = {"lesson": Lesson(media="any"), "lesson_id": "", "media": job.manifest.with_name("any"), "language": None}
     job = job.model_copy(update=nobody)
@@ -73,7 +73,7 @@ def common_facts(job: Job, space: Workspace) -> CommonFacts:
 
 
 def _asked(stage: Stage, job: Job) -> list[Any]:
-    """What a stage's key is made of beside inputs, with its engine's version, and whether it is blocked."""
+    """What a stage's key is made of beside its inputs, with its engine's version, and whether it is blocked."""
 
     def engine() -> dict[str, str] | None:
         made_by = stage.engine(job)

@@ -70,7 +70,7 @@ def list_consents(json_wanted: bool) -> None:
 
 
 def show_consent(consent: str, json_wanted: bool) -> None:
-    """The record, whole; a revocation's reason, which is no part of it, beside it."""
+    """Print the whole record and, beside it, the reason of a revocation, which is not part of it."""
     registry = Registry.default()
     record = registry.show(consent)
     reason = registry.reason(consent)
@@ -191,7 +191,7 @@ def _from_flags(consent: str | None, flags: Mapping[str, Any]) -> Application:
 
 
 def _tell(record: Record, json_wanted: bool, findings: Findings | None = None) -> None:
-    """What a change made of a record."""
+    """Print what a change made of a record."""
     said = () if findings is None else findings.remarks(record)
     if json_wanted:
         print_json({"consent": record.model_dump(mode="json"), "remarks": list(said)})

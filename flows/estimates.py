@@ -1,4 +1,5 @@
-"""What work will take, in time and in space, by what such work took before: the ledger's history, with its spread."""
+"""How much time and space work will take, judged by what such work took before: the ledger's history, with its
+spread."""
 
 from __future__ import annotations
 
@@ -67,12 +68,12 @@ class History:
 
     @classmethod
     def of(cls, ledger: Ledger) -> History:
-        """Read when it is first asked for: where nothing is to be done, nobody need read what a library took."""
+        """Nothing is read before it is asked for: where there is nothing to do, a library's history is not needed."""
         return cls(_Later(ledger.pace), _Later(ledger.weight))
 
     def estimated(self, steps: Sequence[Step], length: Length | None) -> tuple[Step, ...]:
-        """Steps, and of those that will run how long they should take and how much they should write, where earlier
-        runs tell."""
+        """The steps, with how long those that will run should take and how much they should write, where earlier runs
+        tell."""
         if length is None:
             return tuple(steps)
 

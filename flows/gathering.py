@@ -31,9 +31,9 @@ from voiceclone.registry import Registry
 
 
 def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
-    """Enrol whoever is named by the manifest and not enrolled, or was gathered from lessons that changed.
+    """Enrol the people whom the manifest names and who are not enrolled yet, or whose lessons changed since.
 
-    What goes wrong here is no fault of its own: the lesson that it goes wrong in will tell.
+    Errors are not reported here: the lesson in which one occurred will run into it again, and report it.
     """
     quietly = order.model_copy(update={"force": frozenset()})
     for person, theirs in _named(lessons).items():
@@ -65,7 +65,7 @@ def gather_people(order: Order, lessons: Sequence[Wanted]) -> None:
 
 
 def _expect(lessons: Sequence[Wanted], space: Workspace) -> None:
-    """Tell who watches that these lessons are heard, one after the other."""
+    """Tell whoever watches that these lessons are transcribed, one after the other."""
     work = ((item.job.name, stage.name) for item in lessons for stage in LESSON_STAGES)
     lengths = space.ledger.lengths(lessons[0].job.course.course)
     watcher().expect(expected(work, space.ledger.pace(), lengths), 1)
@@ -112,7 +112,7 @@ def _holds(standing: Enrolment, consent: str, person: str, lessons: Sequence[Wan
 
 
 def _appearances(person: str, lessons: Sequence[Wanted], order: Order, space: Workspace) -> Iterator[Appearance]:
-    """The lessons in which a person speaks, each brought as far as that takes; one that cannot be is passed over."""
+    """The lessons in which a person speaks, each transcribed first; one that cannot be is skipped."""
     for item in lessons:
         job = item.job
         try:

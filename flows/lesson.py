@@ -31,8 +31,8 @@ class Incomplete(Exception):
 def dub_lesson(order: Order, job: Job, languages: tuple[str, ...], cores: int) -> None:
     """Bring a lesson up to date in these languages. Raises DubError or Incomplete when one of them did not finish.
 
-    An object that turns out to be damaged in the middle of it, as of a store at an address it may, is made again by its
-    stage: from the lesson's beginning, where everything else is found as it was left.
+    An object of the store may turn out to be damaged only when a stage reads it. The lesson then begins again, so that
+    the object's own stage makes it anew; everything else is found as it was left.
     """
     for _ in range(MOST_REPAIRS):
         try:
@@ -72,7 +72,7 @@ def _brought_up_to_date(order: Order, job: Job, languages: tuple[str, ...], core
 
 
 def explain(order: Order, item: Wanted, error: Exception) -> None:
-    """Put into the ledger what no stage could: a lesson that broke outside of its stages."""
+    """Record a lesson that broke outside of its stages, which no stage could do."""
     if isinstance(error, DubError | Incomplete):
         return
     for language in item.languages:
@@ -83,7 +83,7 @@ def explain(order: Order, item: Wanted, error: Exception) -> None:
 
 
 def _join_languages(order: Order, job: Job, products: Products, cores: int) -> None:
-    """Make what carries every language of the lesson, a file and streams, where all are there."""
+    """Make the file and the streams that carry every language of the lesson, once all languages are there."""
     space = workspace(order.workspace)
     for name in JOINT:
         space.ledger.drop(job.course.course, job.lesson_id, name)

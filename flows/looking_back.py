@@ -1,7 +1,7 @@
 """Looking back at the lessons that a run has done, so that the first look at them afterwards is a short one.
 
-Each is looked at as a plan looks, once its files have lain still for so long that any later change shows in their time:
-when another lesson is done, or at the end of the run. The last few are left to whoever looks next.
+Each is looked at as a plan looks at it, once its files are old enough that any later change shows in their times: when
+another lesson is done, or at the end of the run. The last few are left to whoever looks next.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class LookingBack:
         self._lock = Lock()
 
     def done(self, item: Wanted) -> None:
-        """Somebody is through with a lesson, well or not."""
+        """A lesson has ended, well or not."""
         with self._lock:
             self._done.append((time.monotonic_ns(), item))
         self.look()
 
     def look(self) -> None:
-        """Look at what was done a while ago. What cannot be told now is for the next to find out: raises nothing."""
+        """Look at what was done a while ago. Errors are left for the next look to find: raises nothing."""
         while (item := self._due()) is not None:
             with suppress(DubError, OSError):
                 look_over(item, self._selection, self._space)

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 
 STATES: Final = ("done", "partial", "failed", "blocked", "review")
-"""Each is told, with 0 too: a gauge that is not told keeps its old value."""
+"""Every state is reported, with 0 too: a gauge that is not reported keeps its old value."""
 
 FLUSH_MS: Final = 5000
 """How long the end of a run waits for a receiver."""
@@ -59,7 +59,7 @@ def asked() -> bool:
 
 
 def metered(watcher: Watcher) -> Watcher:
-    """A watcher that counts what it hears too; the same one where nobody asks for numbers."""
+    """A watcher that also counts what it hears; the same watcher where nobody asks for numbers."""
     return Metered(watcher, meters()) if asked() else watcher
 
 

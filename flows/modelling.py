@@ -53,7 +53,7 @@ def list_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> 
 
 
 def pull_models(what: Sequence[str], profile: str | None, json_wanted: bool) -> NoReturn:
-    """Fetch what is missing; one that cannot be had does not keep the others. Exit 3 where one was not."""
+    """Fetch what is missing; one that fails does not keep the others from being fetched. Exit 3 where one failed."""
     if not what:
         raise InputError("nothing to pull.", remedy="Name a manifest or models; dub models list names them.")
     needs = _asked(what, profile)

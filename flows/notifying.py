@@ -1,6 +1,7 @@
 """Telling people how a run went, where the user's settings ask for it: by mail, webhook, or whatever Apprise speaks.
 
-What cannot be sent changes no result of a run; it is said on stderr. Neither texts of lessons nor passwords are told.
+A message that cannot be sent changes no result of a run; stderr says so. No message contains text of a lesson or a
+password.
 """
 
 from __future__ import annotations
@@ -116,7 +117,8 @@ def reason(row: TargetRow) -> str:
 
 
 def notify(told: Summary, folder: Path) -> None:
-    """Tell whom the settings name, if they want to hear of this; say what could not be sent. Raises nothing."""
+    """Tell the people whom the settings name, if they want to hear of this; say what could not be sent. Raises
+    nothing."""
     try:
         wanted = settings.of(folder).notify
     except DubError as error:
@@ -128,7 +130,7 @@ def notify(told: Summary, folder: Path) -> None:
 
 
 def _sent(told: Summary, wanted: Notify) -> list[str]:
-    """Tell everybody; what went wrong, with each address as far as it may be shown."""
+    """Tell everybody; returns what went wrong, with each address as far as it may be shown."""
     import apprise
     from apprise.plugins.custom_json import NotifyJSON
 

@@ -74,7 +74,7 @@ def pending(
 
 @contextmanager
 def _saved(lookout: Lookout) -> Generator[None]:
-    """What was found is written down however the looking ends."""
+    """What was found is saved, however the look ends."""
     try:
         yield
     finally:
@@ -82,7 +82,7 @@ def _saved(lookout: Lookout) -> Generator[None]:
 
 
 def _is_told(item: Wanted, target: Target, known: Known) -> bool:
-    """Whether the ledger knows a target of which nothing is to be done."""
+    """Whether the ledger already says what is found of a target that has nothing to do."""
     return known.get((item.job.lesson_id, target.language)) == Standing(target.state, bool(target.stale))
 
 

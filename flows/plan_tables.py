@@ -1,4 +1,4 @@
-"""A plan as it is told, while it is made: a line a target, then what all of them come to."""
+"""A plan, printed while it is made: a line for each target, then the totals."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tasks.understanding import unread
 STATES: Final = ("cached", "run", "blocked", "failed", "review")
 
 SPELLED_OUT: Final = 5
-"""So many lines that cannot fit are named in a table; --json names all."""
+"""How many of the lines that cannot fit the table names; --json names all."""
 
 
 @dataclass(slots=True)
@@ -34,7 +34,7 @@ class Work:
     """Bytes."""
     unfit: int = 0
     remarks: dict[str, None] = field(default_factory=dict[str, None])
-    """For whom a stock voice speaks, and which languages nobody can read back, each said once."""
+    """Remarks, each made once: for whom a stock voice speaks, and which languages nobody can read back."""
     _asked: set[tuple[str | None, tuple[tuple[str, str], ...]]] = field(
         default_factory=set[tuple[str | None, tuple[tuple[str, str], ...]]]
     )

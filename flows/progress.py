@@ -1,4 +1,4 @@
-"""What is told while a run works: live bars on a terminal, plain lines elsewhere, JSON lines where they are asked for.
+"""What is shown while a run works: live bars on a terminal, plain lines elsewhere, JSON lines on request.
 
 Stages report to whatever `watching` put in place; flows running on a worker report to nobody and lose nothing.
 """

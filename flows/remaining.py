@@ -1,4 +1,5 @@
-"""How long the rest of a run will take: what stages took before, as the ledger knows, mended by the run's own pace."""
+"""How long the rest of a run will take: what stages took before, as the ledger knows, corrected by the run's own
+pace."""
 
 from __future__ import annotations
 
@@ -76,7 +77,7 @@ class Remaining:
         self._begun = time.monotonic()
 
     def expect(self, work: Iterable[Work], at_once: int) -> None:
-        """What is to be done from now on, with so many stages at work at once."""
+        """Set what is to be done from now on, with `at_once` stages at work at a time."""
         with self._lock:
             self._open = {(each.name, each.stage): each.seconds for each in work}
             self._shares, self._started, self._done_s, self._done = {}, {}, 0.0, 0
@@ -84,7 +85,7 @@ class Remaining:
             self._begun = time.monotonic()
 
     def started(self, name: str, stage: str) -> None:
-        """A stage is at work; unless it tells more, the time that it has had says how far it is."""
+        """A stage is at work; until it reports its share, its progress is judged by the time that it has had."""
         with self._lock:
             self._started[name, stage] = time.monotonic()
 

@@ -67,8 +67,8 @@ def write_report(
 def left_report(order: Order, folder: Path, tell: Callable[[str], None]) -> str | None:
     """Write the report of an order's whole course where `dub report` does, and tell where it is.
 
-    What keeps it from being written is told, with the command that writes it, and changes nothing of the run that it
-    is about: None then.
+    Where it cannot be written, the reason is told with the command that writes it, and None is returned: the run that
+    it is about is not affected.
     """
     try:
         place = made_report(order.model_copy(update={"only": ()}), folder=folder).place
@@ -81,7 +81,7 @@ def left_report(order: Order, folder: Path, tell: Callable[[str], None]) -> str 
 
 
 def report_command(order: Order) -> str:
-    """What writes the report of an order's course, where the order delivers to."""
+    """The command that writes the report of an order's course, to where the order delivers."""
     if order.out:
         return f"{order.resume} --report"
     where = f" --workspace {shown(order.chosen_workspace)}" if order.chosen_workspace else ""

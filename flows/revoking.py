@@ -6,8 +6,6 @@ them; then the voice is erased from every workspace that used it. Revoking again
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,7 +19,7 @@ from flows.standing import UNFINISHED
 from manifests.errors import DubError, InputError
 from manifests.settings import personal
 from manifests.store import Store
-from manifests.workspace import locate, open_store
+from manifests.workspace import locate, open_store, run_is_at_work
 from voiceclone.enrolments import VOICES, Enrolments
 from voiceclone.erasure import Delivered, Erased, erase, outputs_of
 from voiceclone.private import RegistryError
@@ -35,7 +33,7 @@ class Reached:
 
     root: Path
     shared: bool = False
-    """Whether this is the store that the settings name, which is no single workspace's."""
+    """Whether this is the shared store that the settings name."""
     outputs: tuple[Delivered, ...] = ()
     erased: Erased | None = None
     busy: bool = False
@@ -45,6 +43,22 @@ class Reached:
     @property
     def place(self) -> str:
         return self.store().place if self.shared else str(self.root)
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong here, each with where."""
+        unknown = [
+            f"{each.path}: its address does not answer, so nobody knows whether it is there."
+            for each in self.outputs
+            if each.there is None
+        ]
+        return unknown + [f"{self.place}: {problem}" for problem in self.problems]
+
+    def outputs_as_dicts(self) -> list[dict[str, Any]]:
+        return [
+            {"path": str(each.path), "sha256": each.sha256, "there": each.there, "workspace": self.place}
+            for each in self.outputs
+        ]
 
     def store(self) -> Store:
         return open_store(self.root) if self.shared else Store(self.root / "store")
@@ -85,19 +99,14 @@ def revoke_consent(
         reached.insert(0, Reached(roots[0] if roots else locate(Path.cwd() / "course.yaml"), shared=True))
     for each in reached:
         _attempt(each, lambda each=each: _list(each, record.person))
-    outputs = [(each.place, output) for each in reached for output in each.outputs]
+    outputs = [output for each in reached for output in each.outputs]
     if not json_wanted:
-        for _, output in outputs:
+        for output in outputs:
             print_line(str(output.path))
         sys.stdout.flush()
     for each in reached:
         _attempt(each, lambda each=each: _erase(each, record.person, registry, consent))
-    problems += [
-        f"{output.path}: its address does not answer, so nobody knows whether it is there."
-        for _, output in outputs
-        if output.there is None
-    ]
-    problems += [f"{each.place}: {problem}" for each in reached for problem in each.problems]
+        problems += each.faults
     problems += _elsewhere(registry, record.person)
     if json_wanted:
         print_json(
@@ -105,10 +114,7 @@ def revoke_consent(
                 "consent": consent,
                 "person": record.person,
                 "status": record.status,
-                "outputs": [
-                    {"path": str(output.path), "sha256": output.sha256, "there": output.there, "workspace": place}
-                    for place, output in outputs
-                ],
+                "outputs": [output for each in reached for output in each.outputs_as_dicts()],
                 "erased": [each.as_dict() for each in reached],
                 "problems": problems,
             }
@@ -140,7 +146,7 @@ def _roots(registry: Registry, person: str, workspaces: Sequence[Path], problems
 
 
 def _attempt(reached: Reached, work: Any) -> None:
-    """What is wrong in one workspace does not keep the voice in the others."""
+    """Do something in one workspace; an error there does not keep the voice in the others."""
     try:
         work()
     except (DubError, OSError) as error:
@@ -167,7 +173,7 @@ def _erase(reached: Reached, person: str, registry: Registry, consent: str) -> N
         return  # whoever works on it now makes nothing more in this voice, and what they had in hand is refused
     if personal().store is not None:
         open_store(reached.root)
-    reached.busy = _busy(reached.root)
+    reached.busy = run_is_at_work(reached.root)
     if reached.busy:
         reached.problems.append(
             "a run is at work there, which makes nothing more in this voice; revoke again when it has ended, to erase "
@@ -193,21 +199,6 @@ def _elsewhere(registry: Registry, person: str) -> list[str]:
         else:
             _note(f"{voice.engine} at {voice.where}: deleted the voice {voice.voice}.")
     return problems
-
-
-def _busy(root: Path) -> bool:
-    """Whether a run holds the workspace."""
-    try:
-        descriptor = os.open(root / "run.lock", os.O_RDONLY | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    finally:
-        os.close(descriptor)
-    return False
 
 
 def _report(consent: str, person: str, outputs: int, reached: Sequence[Reached], *, already: bool) -> None:

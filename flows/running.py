@@ -117,8 +117,8 @@ def _of_one_lesson(lines: tuple[str, ...], order: Order) -> tuple[str, ...]:
 def carry_out(order: Order, json_wanted: bool, table: bool = True, tell: bool = True, report: bool = False) -> int:
     """Do what was ordered; print the result, as JSON or as a table where one is wanted; return the exit code.
 
-    Whoever is to be told of runs is, with `tell`, whether it came to its end or a DubError ended it. With `report` the
-    course's report is written before; without, a person is told the command that writes one.
+    With `tell`, notifications go out, whether the run came to its end or a DubError ended it. With `report` the
+    course's report is written before that; without it, the command that writes one is printed.
     """
     course, begun, left = wanted(order).course.course, now(), None
     try:

@@ -1,4 +1,4 @@
-"""What commands say beside their result, on stderr: sentences for a person, or one JSON object a line for a program.
+"""What commands say on stderr, beside their result: sentences for a person, or one JSON object a line for a program.
 
 Neither form ever holds what is said in a lesson, nor a password.
 """
@@ -27,7 +27,7 @@ def in_json() -> bool:
 
 
 def choose_log_format(asked: str | None, folder: Path | None = None) -> None:
-    """Settle the form: what the flag asks for, else the environment, else the settings of a manifest's folder.
+    """Choose the form: what the flag asks for, else the environment, else the settings of a manifest's folder.
 
     Raises InputError for one that there is not, ManifestError for faulty settings.
     """

@@ -48,7 +48,7 @@ def export_lines(manifest: Path, target: str, file: Path, *, workspace: Path | N
 def import_lines(
     manifest: Path, target: str, file: Path, *, approve_all: bool, workspace: Path | None, json_wanted: bool
 ) -> None:
-    """Keep what was changed, and say what that is; nothing is kept of a file in which anything is wrong.
+    """Keep what was changed, and say what it is; nothing is kept where anything in the file is wrong.
 
     Raises InputError for a file of another kind or a lesson without a script, ManifestError with all that is wrong.
     """

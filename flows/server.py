@@ -23,7 +23,7 @@ from flows.saying import in_json
 from manifests.errors import EngineUnavailable, StoreError
 
 LEAST_BYTES = 4_000_000
-"""A server's empty database takes as much; one that did not start with less to spare had no room."""
+"""Bytes that a server's empty database takes: one that did not start, and had less, had no room."""
 
 START_LIMIT_S = 90
 """A first start makes the database; on a busy machine that takes its time."""

@@ -29,7 +29,7 @@ from manifests.errors import InputError, ManifestError
 from manifests.load import load
 
 POLL_S = 5.0
-"""How long nobody looks at the clock, at most: an edited manifest or a clock that was set is noticed by then."""
+"""The longest time between two looks at the clock: an edited manifest or a clock that was set is noticed by then."""
 
 PATIENCE_S = 60.0
 """How long a run may take to put down its work when it is told to end."""
@@ -68,7 +68,7 @@ class Served:
     manifest: Path
     schedule: Schedule
     since: datetime
-    """Up to when its times have been looked at."""
+    """The moment up to which its times have been looked at."""
     run: subprocess.Popen[bytes] | None = None
 
     @property
@@ -78,7 +78,7 @@ class Served:
     def comes_due(self, now: datetime) -> bool:
         """Whether one of its times has come since this was last asked; several at once count as one.
 
-        A clock that was set back does not make anything wait for the time that it showed before.
+        A clock that was set back makes nothing wait until it shows the earlier time again.
         """
         due = now >= self.since and self.next <= now
         self.since = now

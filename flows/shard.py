@@ -23,6 +23,7 @@ from flows.shards import Shard
 from flows.side_by_side import side_by_side
 from flows.stages import workspace
 from flows.wanted import Wanted
+from manifests import locks
 from manifests.claims import LEASE_S
 from manifests.errors import ClaimLost, DubError, LedgerError
 
@@ -90,9 +91,7 @@ def own_device(waiting: Callable[[str], None]) -> Generator[None]:
     """
     devices = os.environ.get("CUDA_VISIBLE_DEVICES", "all").replace(os.sep, "-")
     with (Path(tempfile.gettempdir()) / f"dubflow-gpu-{devices}.lock").open("a") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+        if not locks.take(lock):
             waiting("waiting for another process of dubflow to be done with the GPU")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield

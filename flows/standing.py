@@ -57,8 +57,8 @@ def stale_stages(
 def stale_targets(
     targets: Iterable[Job], known: Mapping[tuple[str, str], TargetRow]
 ) -> dict[tuple[str, str], dict[str, str]]:
-    """What is stale of the targets that the ledger knows, by lesson and language; those of which nothing is are left
-    out."""
+    """The stages that are stale, and why, of the targets that the ledger knows, by lesson and language; targets without
+    any are left out."""
     versions = Versions()
     found: dict[tuple[str, str], dict[str, str]] = {}
     for job in targets:
@@ -101,7 +101,7 @@ def as_json(course: str, rows: Iterable[TargetRow], stale: Stale | None = None) 
 
 
 def told(rows: Iterable[TargetRow], stale: Stale | None = None) -> Iterator[dict[str, Any]]:
-    """The targets of that, one after the other."""
+    """The targets in that document, one after the other."""
     return (_as_json(row, (stale or {}).get((row.lesson, row.language), {})) for row in rows)
 
 
@@ -122,7 +122,8 @@ def print_rows(
     stale: Stale | None = None,
     widths: tuple[int, int] | None = None,
 ) -> None:
-    """The table that `run` ends with and `status` shows; of a library in lines that are not fitted to the terminal.
+    """The table that `run` ends with and `status` shows; a library's rows are written as plain lines, not fitted to the
+    terminal.
 
     With `widths`, of the longest lesson and the longest language, each of those lines is written as its row comes.
     """
@@ -157,7 +158,7 @@ def _print_lines(
 
 
 def _what(row: TargetRow, stale: Stale) -> str:
-    """What is to be said of a target: where it lies, or why it does not."""
+    """What to say about a target: where it lies, or why it is not there."""
     if row.state == "done":
         said = _nearby(row.output)
     elif row.message:

@@ -14,7 +14,7 @@ from tasks.plan import Step, worst
 from tasks.told_problems import in_a_row, problems_text
 
 CACHED: Final = tuple(Step(stage.name, "cached") for stage in PIPELINE)
-"""The steps of a target of which nothing is to be done, and nothing to be said."""
+"""The steps of a target with nothing to do and nothing to say."""
 
 _CACHED_STAGES: Final = {step.stage: step.as_dict() for step in CACHED}
 

@@ -25,7 +25,7 @@ MEANINGS: dict[Name, str] = {
 
 
 def show_verdict(file: str, json_wanted: bool) -> None:
-    """Print what a file says about itself: of a path, or of an address, whence it is fetched first.
+    """Print what a file says about itself. It may lie at an address, from which it is fetched first.
 
     Raises MediaError for a missing or unreadable one, StoreError for an address that does not answer.
     """

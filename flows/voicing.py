@@ -30,7 +30,7 @@ _COLOURS = {"pass": "green", "warn": "yellow", "reject": "red"}
 
 
 def enrolments(workspace: Path | None) -> Enrolments:
-    """Those of the workspace that is asked for, else of the one that a manifest in this folder would have."""
+    """The enrolments of the given workspace, else of the one that a manifest in this folder would have."""
     return Enrolments.of(locate(Path.cwd() / "course.yaml", workspace))
 
 

@@ -40,7 +40,7 @@ class Selection:
 
 
 _as_read: dict[Path, tuple[int | str, Course]] = {}
-"""Manifests that stay what they were when they were read, and by what that is told from other times."""
+"""Manifests that stay as they were when they were read, each with the moment by which that reading is known."""
 
 
 @contextmanager
@@ -56,7 +56,7 @@ def as_it_is_now(manifest: Path) -> Generator[None]:
 
 @contextmanager
 def as_it_was_read(manifest: Path, text: str) -> Generator[None]:
-    """For the block, `wanted` takes a manifest as somebody else has read it: a `Course`, as JSON."""
+    """For the block, `wanted` takes a manifest as another process has read it: a `Course`, as JSON."""
     _as_read[manifest] = text, Course.model_validate_json(text)
     try:
         yield

@@ -15,8 +15,8 @@ def withdraw(job: Job, space: Workspace) -> tuple[str, ...]:
 
     Returns where the files are now.
 
-    Only where the record beside them says that a person's own voice speaks; so that goes last, and whoever was
-    interrupted does the rest the next time.
+    Only where the record beside them says that a person's own voice speaks. The record is moved last, so that a move
+    that was interrupted is completed the next time.
     """
     stem = f"{job.lesson_id}.{job.language}"
     record = job.out / f"{stem}.dub.json"

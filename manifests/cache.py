@@ -1,4 +1,4 @@
-"""What lies here of a shared store, kept under a limit: what was asked for longest ago goes first.
+"""The copies of a shared store's objects on this machine, kept under a limit: those asked for longest ago go first.
 
 Everything in it is at the address too and is fetched again when somebody asks. The time of change of a file says when
 it was asked for last.
@@ -15,7 +15,7 @@ IN_USE_S: Final = 6 * 3600.0
 """What was asked for within this time stays whatever the limit: a stage may be reading it."""
 
 FILLED: Final = 0.9
-"""Share of the limit that is left when room is made, so that it is not made for every file."""
+"""How far below the limit the cache is trimmed, as a share of it, so that room need not be made for every file."""
 
 
 def trim(objects: Path, limit: int) -> int:

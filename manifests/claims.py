@@ -32,12 +32,13 @@ RENEWALS: Final = 4
 """Rewritings within one lease: so many may fail before anybody takes the holder for dead."""
 
 SIGHTINGS: Final = 5
-"""Times that a waiter must have read the same before it believes in a death: a network that was gone proves nothing."""
+"""How often a waiter must have read the same before it takes the holder for dead: a network that was away proves
+nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What others see of a holder: as long as it lives, the content changes within the lease."""
+    """What others see of a holder. As long as the holder lives, this changes within the lease."""
 
     content: bytes
     lease_s: float
@@ -206,7 +207,7 @@ def _holder(lease_s: float) -> dict[str, Any]:
 
 
 def _now() -> str:
-    """For people who read a claim; nothing is decided by it."""
+    """The time, for people who read a claim; nothing is decided by it."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
@@ -215,7 +216,7 @@ def _content(told: dict[str, Any], **more: Any) -> bytes:
 
 
 def _told(content: bytes | None) -> dict[str, Any]:
-    """What a claim says; nothing where it is damaged, which makes its holder one that must be waited for."""
+    """What a claim says; empty where it is damaged: then its holder must be waited for."""
     try:
         found = json.loads(content or b"{}")
     except ValueError:

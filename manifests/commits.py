@@ -54,14 +54,14 @@ class Commit:
 
     @property
     def group(self) -> str:
-        """What its finished files are together, for a depot: `lesson-01.es`, `lesson-01.multi`, `report.html`."""
+        """The name of its finished files as a group, for a depot: `lesson-01.es`, `lesson-01.multi`, `report.html`."""
         if "lesson" not in self.notes:
             return next(iter(self.delivered), "").rpartition("/")[2]
         return f"{self.notes.get('lesson', '')}.{self.notes.get('language') or self.stage}"
 
     @property
     def objects_named(self) -> tuple[str, ...]:
-        """Every object that it says there is."""
+        """Every object that the commit names."""
         return (*self.outputs.values(), *self.objects)
 
 
@@ -90,5 +90,5 @@ def told(data: bytes, place: str) -> Commit:
 
 
 def mark(name: str) -> int:
-    """An object's name in small: by these an object is told from a million others."""
+    """A short form of an object's name, long enough to tell it from a million others."""
     return int(name[:MARK_DIGITS], 16)

@@ -32,7 +32,7 @@ UNNAMED: Final = "SPEAKER_00"
 """Who speaks a line that does not say."""
 
 LONGEST_S: Final = 100 * 3600.0
-"""No programme lasts longer: a larger number is milliseconds, or frames."""
+"""Seconds that no programme exceeds: a larger number is in milliseconds, or frames."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Cue files: the subtitles and captions that people made, as SubRip, WebVTT or TTML.
 
-Read by our own hands because what people made is often a little broken, and nothing may be lost for it: of the
+Parsed by our own code, because what people made is often slightly broken and nothing of it may be lost: of the
 libraries tried, pysubs2 takes a time stamp inside a WebVTT cue for a new cue and stops at a TTML paragraph that has a
 duration instead of an end, and webvtt-py leaves out a SubRip block whose number is missing. Here a cue whose times
 cannot be read keeps its text and is a finding.
@@ -52,7 +52,7 @@ class Cues:
     cues: tuple[Cue, ...]
     """In the file's order."""
     findings: tuple[Finding, ...]
-    """What is wrong in it and was lived with."""
+    """What is wrong in it and was tolerated."""
 
 
 def read(path: Path) -> Cues:

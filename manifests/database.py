@@ -76,7 +76,7 @@ class Database:
     def write(self, work: Callable[[Connection], T]) -> T:
         """Do something in one transaction. Raises LedgerError where the database takes nothing.
 
-        Where the answer of a server was lost it is done again: `work` must bear that.
+        Where a server's answer was lost it is done again, so `work` must be repeatable.
         """
 
         def once() -> T:

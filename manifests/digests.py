@@ -1,4 +1,4 @@
-"""SHA-256 of big files, remembered by inode, size and time, so that a library is not read again to learn nothing.
+"""SHA-256 of big files, remembered by inode, size and time, so that an unchanged library is not read again.
 
 A digest is remembered only where the file was at rest for longer than a second before it was read: a file system's
 clock is coarse, and a second write within the same tick would leave size and time as they were (git calls such an
@@ -148,7 +148,7 @@ def takes_nothing(error: BaseException | None) -> bool:
 
 
 def _settle(connection: DBAPIConnection, record: object) -> None:
-    """A lost cache costs a second reading, never a wrong answer: SQLite need not wait for the disk."""
+    """SQLite need not wait for the disk: a lost cache costs a second reading, never a wrong answer."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA synchronous = OFF")
     cursor.close()

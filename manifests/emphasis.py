@@ -15,7 +15,7 @@ _PAIR = re.compile(r"<em>(.*?)</em>", re.IGNORECASE | re.DOTALL)
 
 
 def plain(text: str) -> str:
-    """A text as it is shown: without the tags, whether or not they pair up."""
+    """A text as it is shown: without tags, even where they do not pair up."""
     return _TAG.sub("", text)
 
 

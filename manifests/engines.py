@@ -45,7 +45,8 @@ def installed(stage: Stage) -> tuple[str, ...]:
 
 @cache
 def version(package: str) -> str:
-    """The version of an installed package; a library's every key asks for it. Raises PackageNotFoundError."""
+    """The version of an installed package; cached, since every key of a library asks for it. Raises
+    PackageNotFoundError."""
     return metadata.version(package)
 
 

@@ -94,11 +94,12 @@ class StoreError(DubError):
 
 
 class LedgerError(StoreError):
-    """Where a target stands could not be written down."""
+    """The ledger could not be written."""
 
 
 class ObjectLost(StoreError):
-    """An object of the store is damaged, and set aside, or gone: its commit counts no more, so its stage runs again."""
+    """An object of the store is gone, or is damaged and was set aside: its commit no longer counts, so its stage runs
+    again."""
 
 
 class ClaimLost(DubError):

@@ -1,4 +1,4 @@
-"""Values that do not fit the model: what is wrong and what would be right, in words, at the place in the manifest."""
+"""Values that do not fit the model: what is wrong and what would be right, in words, with the place in the manifest."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def write(file: Path, lines: Iterable[HumanLine]) -> Path:
 
 
 def rows(file: Path) -> list[tuple[int, str]]:
-    """The rows of a text file that hold something, with their numbers; none where there is no file.
+    """The rows of a text file that are not empty, with their numbers; none where there is no file.
 
     Raises InputError where it cannot be read, and for the marks that an unfinished merge leaves.
     """

@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from manifests import locks
+
 DEAD_AFTER_S: Final = 86_400.0
 """Without locks, a folder in which nothing changed for so long is nobody's any more."""
 
@@ -62,11 +64,7 @@ def _is_abandoned(parent: Path, folder: Path) -> bool:
         with _opened(parent) as door, _opened(folder) as inside:
             if not (_lock(door, fcntl.LOCK_EX) and _lock(inside, fcntl.LOCK_SH)):
                 return time.time() - folder.stat().st_mtime > DEAD_AFTER_S
-            try:
-                fcntl.flock(inside, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
+            return locks.take(inside)
     except FileNotFoundError:
         return False  # its process has just ended, and took it along
 

@@ -6,13 +6,14 @@ machine or in another container, knows nothing.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from manifests import locks
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def alive(token: str) -> Generator[None]:
         return
     try:
         with suppress(OSError):
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(file)
         yield
     finally:
         path.unlink(missing_ok=True)
@@ -44,11 +45,9 @@ def is_gone(token: str) -> bool:
     except OSError:
         return False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+        return locks.take(file)
+    except OSError:  # no such locks here: nobody knows
         return False
-    else:
-        return True
     finally:
         os.close(file)
 

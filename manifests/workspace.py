@@ -8,11 +8,11 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from manifests import settings
+from manifests import locks, settings
 from manifests.claims import Claims
 from manifests.commits import Commit
 from manifests.database import reason, without_secrets
@@ -80,6 +80,10 @@ def open_ledger(root: Path) -> Ledger:
         ) from error
 
 
+RUN_LOCK: Final = "run.lock"
+"""The file of a workspace that a run holds locked, with its process id in it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Workspace:
     """An open workspace."""
@@ -139,9 +143,7 @@ class Workspace:
         The lock is the system's and goes with the process that holds it, so a killed run never blocks the next.
         """
         with self._lock() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not locks.take(lock):
                 lock.seek(0)
                 waiting(f"waiting for the run with process id {lock.read().strip() or 'unknown'} on {self.root}")
                 fcntl.flock(lock, fcntl.LOCK_EX)
@@ -156,19 +158,17 @@ class Workspace:
         Else since when one is, in seconds since 1970, and nothing is held.
         """
         with self._lock() as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield os.fstat(lock.fileno()).st_mtime  # when it wrote its process id into it
-            else:
+            if locks.take(lock):
                 self._sign(lock)
                 yield None
+            else:
+                yield os.fstat(lock.fileno()).st_mtime  # when it wrote its process id into it
 
     @contextmanager
     def _lock(self) -> Generator[TextIO]:
         with ExitStack() as ends:
             with self._written():
-                lock = ends.enter_context((self.root / "run.lock").open("a+"))
+                lock = ends.enter_context((self.root / RUN_LOCK).open("a+"))
             yield lock
 
     def _sign(self, lock: TextIO) -> None:
@@ -187,3 +187,12 @@ class Workspace:
                 f"cannot write into the workspace {self.root}: {error.strerror}.",
                 remedy="Make it writable, free some space on its disk, or choose another folder with --workspace.",
             ) from error
+
+
+def run_is_at_work(root: Path) -> bool:
+    """Whether a run holds the workspace in a folder. Raises OSError where its lock cannot be read."""
+    try:
+        with (root / RUN_LOCK).open() as lock:
+            return not locks.take(lock, shared=True)
+    except FileNotFoundError:
+        return False

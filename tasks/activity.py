@@ -1,4 +1,4 @@
-"""Where the sound of speech is: runs of 10 ms frames that stand above the local noise.
+"""Where speech sounds: runs of 10 ms frames that stand above the local noise.
 
 Diarization says who speaks within a few tenths of a second; the edges that a listener hears come from the level.
 """

@@ -1,4 +1,4 @@
-"""Work in the next room: an iterator that runs ahead of whoever takes from it.
+"""An iterator that works ahead, in a thread of its own, of whoever takes from it.
 
 numpy, scipy and libsndfile let go of the interpreter while they work, so two threads of sound use two cores. How far
 ahead it may run is bounded: nothing piles up.

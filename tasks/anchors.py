@@ -1,7 +1,8 @@
-"""Times of words that an aligner found, made fit to anchor a dub on: the impossible is refused, edges are the voice's.
+"""Word times from an aligner, made fit to anchor a dub on: impossible times are refused, and edges are moved to the
+voice's.
 
-An aligner finds a place for every word, said or not. What cannot be (a word of ten milliseconds, one of four seconds,
-one outside of the stretch that was listened to) gets its time from its neighbours, and little confidence.
+An aligner finds a place for every word, said or not. A word with an impossible time (ten milliseconds, four seconds,
+outside of the stretch that was listened to) gets its time from its neighbours, and a low confidence.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ LONGEST_S: Final = 2.5
 """A word that lasts less or more was not found, but put somewhere; of a number, each of its spoken words."""
 
 SNAP_S: Final = 0.15
-"""An edge of a word that is no further from the edge of the sound is at the edge of the sound."""
+"""An edge of a word that is no further than this from an edge of the sound is moved there."""
 
 DOUBTED: Final = 0.3
 """Confidence is at most this where a word's time is only its neighbours'."""

@@ -53,7 +53,7 @@ def flush(path: Path) -> None:
 
 @contextmanager
 def explained(folder: Path) -> Generator[None]:
-    """What the system says of a folder that cannot be written, as the operator's error."""
+    """Turn what the system says about a folder that cannot be written into an error for the operator."""
     try:
         yield
     except OSError as error:

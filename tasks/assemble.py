@@ -8,7 +8,6 @@ nobody says anything, the record and the command say what was assumed.
 
 from __future__ import annotations
 
-import fcntl
 import os
 import shutil
 import time
@@ -19,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from manifests import locks
 from manifests.cue_list import UNNAMED, CueLine, CueList, overlaps
 from manifests.errors import Finding, InputError, ManifestError, MediaError, StoreError
 from manifests.record import Record
@@ -203,12 +203,8 @@ def _scratch(out: Path) -> Generator[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         lock = os.open(folder, os.O_RDONLY)
     try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise InputError(
-                f"{out} is being assembled already.", remedy="Wait for that, or give another --out."
-            ) from error
+        if not locks.take(lock):
+            raise InputError(f"{out} is being assembled already.", remedy="Wait for that, or give another --out.")
         for rest in folder.iterdir():
             rest.unlink()
         try:

@@ -23,8 +23,8 @@ PADDING = RATE // 5
 """Speech is taken out from 200 ms before to 200 ms after where it was found: soft onsets, breath, echo."""
 
 LOUDER = 10.0
-"""Where the sound beside speech is still 10 dB above the background, speech goes on that nobody found: a soft onset,
-or a last syllable; it is followed for at most half a second."""
+"""Where the sound beside speech is still 10 dB above the background, speech goes on unnoticed (a soft onset, a last
+syllable); it is followed for at most half a second."""
 
 AUDIBLE = 1e-6
 """Mean square (-60 dBFS) under which nothing beside speech is worth following."""
@@ -144,8 +144,8 @@ class Bed:
         envelope: Envelope,
         leakage: Leakage,
     ) -> None:
-        """`spans` (in order, disjoint) get what `under` says, but in channels that are `free` of voices, and are
-        `lowered` by so many decibels."""
+        """`spans` (in order, disjoint) get what `under` says, except in channels that are `free` of voices, and are
+        lowered by the decibels that `lowered` says."""
         self._read = read
         self._spans = deque(spans)
         self._under = under

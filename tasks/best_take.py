@@ -20,7 +20,7 @@ OPTION = "takes"
 MOST = 8
 
 _WRONG, _UNLIKE, _OFF = 2.0, 1.0, 0.5
-"""What is lost by a take of which every word is wrong, that is nobody's voice, or that lasts e times what it should."""
+"""The cost of a take of which every word is wrong, that is nobody's voice, or that lasts e times what it should."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def chosen(
 
 
 def recognized(sound: Path, hearing: Hearing, bench: Workbench) -> str:
-    """What a recognizer hears in a take, kept by the take and the recognizer."""
+    """What a recognizer hears in a take; kept in the store under both."""
     from tasks.engines import catalogue
 
     engine = catalogue.transcriber(hearing.engine)

@@ -157,7 +157,7 @@ def _room_before(heard: Sequence[Word], until: int, chunks: Sequence[Span], firs
 
 
 def _price(cut: int, wanted: int, sides: _Sides, written: Sequence[Written]) -> float:
-    """How bad a cut is: far from where it is wanted, and not at the end of a sentence."""
+    """The cost of a cut: more the further it is from where it is wanted, and less at the end of a sentence."""
     ends = cut > 0 and ends_sentence(written[sides.owner[cut - 1]].text)
     return abs(cut - wanted) - _SNAP * ends
 

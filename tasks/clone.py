@@ -113,7 +113,7 @@ def check(job: Job) -> None:
 
 
 def changed(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    """What is different, for a plan: a person's enrolment, or what the registry says; empty for anything else."""
+    """What changed, as a plan says it: a person's enrolment, or what the registry says; empty for anything else."""
     before, after = was.get("enrolments", {}), now["enrolments"]
     for person in sorted({*before, *after}):
         if before.get(person) != after.get(person):
@@ -191,7 +191,7 @@ def _from_lesson(
     grant: Grant,
     bench: Workbench,
 ) -> Reference:
-    """What a person says in the lesson; asked for, it is heard whether that is one voice, and the right one."""
+    """What a person says in the lesson. When it is asked for, it is checked to be one voice, and the right one."""
 
     @cache
     def clips() -> Sequence[Clip]:
@@ -218,7 +218,7 @@ def _sound(registry: Registry, consent: str, clips: Sequence[Clip], bench: Workb
 
 
 def _unchanged(voices: Enrolments, person: str, digest: str) -> Enrolment:
-    """The enrolment that a key was made of. Raises StageFailed where it is another by now."""
+    """The enrolment that a key was made of. Raises StageFailed where it was replaced since."""
     enrolment = voices.get(person)
     if enrolment.digest != digest:
         raise StageFailed(f"the enrolment of {person} changed meanwhile.", remedy="Run again.")

@@ -1,4 +1,4 @@
-"""Disclosed: what a finished file itself says of its speech, as it is heard, read and verified there."""
+"""Disclosed: what a finished file itself says about its speech, checked by hearing, reading and verifying it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an earlier cut of a lesson leaves to do: where the same is heard in the new one, its script stays as it was.
+"""What an earlier cut of a lesson leaves to do: where the new one sounds the same, the script stays as it was.
 
 A source that is edited again, with an introduction before it or a passage less, is another file with other times. Its
 utterances are looked for by their sound (`tasks.sound_print`); those that are found keep their words, and only what is
@@ -34,7 +34,7 @@ EARLIER = "earlier cut"
 FLAG = "as in the earlier cut"
 
 VERSION = 1
-"""Changes when the same cuts would keep something else."""
+"""To be raised when the same two cuts would keep something else."""
 
 _MOST_CUTS = 8
 _BESIDE_S = 0.25  # sound so near to a kept utterance belongs to it: a breath, the end of a word

@@ -1,4 +1,4 @@
-"""Evidence: what the stages of a target decided, and what its finished file is held to."""
+"""Evidence: what the stages of a target decided, and what its finished file is checked against."""
 
 from __future__ import annotations
 

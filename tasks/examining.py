@@ -166,7 +166,7 @@ def _notes(evidence: Evidence, heard: Heard) -> Iterator[str]:
 
 
 def _of_another(evidence: Evidence) -> Iterator[str]:
-    """That captions or a translation seem to belong to another lesson."""
+    """Notes where captions or a translation seem to belong to another lesson."""
     said = evidence.script.utterances
     elsewhere = sum(ELSEWHERE in utterance.flags for utterance in said)
     if elsewhere > len(said) / 2:

@@ -30,7 +30,7 @@ from tasks.speech_length import Pace, estimated
 from tasks.stage import Workbench
 
 ROUNDS = 3
-"""Choices at most: the first and two corrections."""
+"""The most choices that are tried: the first and two corrections."""
 
 UNHEARD = 1.03
 """Below this, nobody hears that a line is faster (the just noticeable difference is 5 %)."""
@@ -46,7 +46,7 @@ KNOWN_BY = 60
 """Takes by which a voice's pace is known well enough."""
 
 NOT_SPOKEN_S = 10.0
-"""What a line that is not spoken weighs more than one that is late by as much as it lacks."""
+"""How much more a line that is not spoken weighs than one that is late by as much as it lacks."""
 
 TIGHT = 0.01
 """A line whose shortening would save more than this presses on the ones after it."""
@@ -365,7 +365,7 @@ def _rate(heard: float, limits: Limits) -> float:
 
 
 def _pauses(takes: Sequence[Take], placed: Placed, talk: Talk, spoken: Spoken) -> dict[str, int]:
-    """By how many samples the pauses of each take should be longer: by less than none where it is hurried."""
+    """By how many samples the pauses of each take should be longer; negative where it is hurried."""
     of_line = {take.line: take for take in takes}
     sources = {utterance.id: utterance.span for utterance in talk.script.utterances}
     timeline = placed.timeline

@@ -20,8 +20,8 @@ from tasks.place import Limits, unplaceable
 from tasks.speech_length import Pace, estimated
 
 DOUBT: Final = 0.1
-"""Share of a guessed length that is not counted: by so much voices differ from the usual one (`tasks.speech_length`
-is off by 3.4 % with phones; letters are further from them in some languages)."""
+"""The share of a guessed length that is not counted, because voices differ from the usual one by so much
+(`tasks.speech_length` is off by 3.4 % with phones; letters are further from them in some languages)."""
 
 
 def cannot_fit(job: Job, products: Products, workspace: Workspace) -> tuple[Unplaced, ...]:

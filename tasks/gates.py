@@ -1,4 +1,4 @@
-"""Quality gates: what of a finished target is below what its course asks for, each with the number that says so."""
+"""Quality gates: where a finished target is below what its course asks for, each with the number that says so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tasks.read_back import ReadBack
 Gate = Literal["timing", "loudness", "disclosure", "similarity", "numbers", "leakage", "glossary", "read_back"]
 
 JUDGED_WORDS = 6
-"""A line of so many words is read back for itself: of a shorter one the reading is luck."""
+"""A line of at least so many words is judged by itself: reading a shorter one back is a matter of luck."""
 
 PEAK_TOLERANCE = 0.1
 """Decibels that a true peak may be measured above its limit: the measure's own error (BS.1770-4, annex 2)."""
@@ -25,7 +25,7 @@ PEAK_TOLERANCE = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Gates:
-    """The limits of a course; None where a gate stands open."""
+    """The limits of a course; None where there is no gate."""
 
     timing: float | None = None
     """Least share of speech between 0.90x and 1.25x. Overlaps, cut words and rates above `hard_max` never pass."""

@@ -32,7 +32,7 @@ CLEAN_DB = 21.0
 """Signal to noise from which on an excerpt is clean: a decibel above what the enrolment gate rejects."""
 
 MOST_LESSONS = 5
-"""Lessons that are listened to for one person; all others wait for them."""
+"""The most lessons that are listened to for one person: all other lessons wait meanwhile."""
 
 
 @dataclass(frozen=True, slots=True)

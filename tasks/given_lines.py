@@ -1,4 +1,4 @@
-"""The lines of a target that need no engine, since people wrote them; what is left is for the engine.
+"""The lines of a target that people wrote and that need no engine.
 
 First what a linguist wrote for the line, then the translation that the manifest names, then what people wrote for the
 same words elsewhere.

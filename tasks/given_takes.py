@@ -1,6 +1,6 @@
 """Takes that others made: whatever a studio or another system hands over becomes mono at 48 kHz, trimmed.
 
-What was done to a take, and what is wrong with it, is said in its flags; what is no take at all raises InputError.
+A take's flags say what was done to it and what is wrong with it; a file that cannot be a take raises InputError.
 """
 
 from __future__ import annotations

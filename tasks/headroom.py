@@ -1,4 +1,4 @@
-"""How far under its limit a true peak has to stay, because encoding lifts it.
+"""How far below its limit a true peak has to stay, because encoding raises it.
 
 A lossy encoder leaves out what is not heard, and the peaks of what is left are higher. By how much was measured on
 dubbed speech in a quiet room, limited by 6, 14 and 20 dB, one and two channels, at 64 to 192 kb/s: AAC as we encode it

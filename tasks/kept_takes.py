@@ -1,4 +1,4 @@
-"""Takes that are kept: each in the store under everything it was made from, so that no sound is made twice."""
+"""Kept takes: each lies in the store under everything that it was made from, so that no sound is made twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Wish:
     kept: Commit | None
     """The take as it was made before, where it was."""
     engine: Engine
-    """Who makes it now."""
+    """The engine that makes it now."""
 
 
 def kept(

@@ -21,7 +21,7 @@ LEAST_DB = -60.0
 """Below this nothing can be told from chance."""
 
 AUDIBLE_DB = -30.0
-"""Decibels under its own level from which the original's voice is worth a remark."""
+"""Decibels under its own level above which the original's voice is worth a remark."""
 
 _FEWEST = 12
 """Pieces of 85 ms from which a slope can be drawn."""

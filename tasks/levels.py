@@ -45,7 +45,8 @@ class Target:
 
 
 def target(asked: Profile, web: Profile, source_lufs: float, speech_lufs: float) -> Target:
-    """What to aim at. A source whose speech is absent or below -35 LUFS is no example: `web` is delivered instead."""
+    """What loudness to aim at. A source whose speech is absent or below -35 LUFS is no example to follow: `web` is
+    delivered instead."""
     notes: tuple[str, ...] = ()
     if asked.lufs is None and speech_lufs < QUIET_SPEECH:
         heard = f"is at {speech_lufs:.1f} LUFS" if np.isfinite(speech_lufs) else "is absent"

@@ -1,4 +1,4 @@
-"""Licences of weights: which may not be used for a course that is sold, whatever stage they are for."""
+"""Licences of weights: which of them may not be used for a course that is sold, in any stage."""
 
 from __future__ import annotations
 

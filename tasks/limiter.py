@@ -19,8 +19,8 @@ Block = NDArray[np.float32]
 
 _PHASES = 4
 _REACH = 16
-"""Samples to each side from which the curve between two samples is drawn. BS.1770-4 is content with 6; with 16, what
-other meters find agrees within 0.1 dB even where treble is strong."""
+"""Samples on each side from which the curve between two samples is drawn. BS.1770-4 asks for 6; with 16, other meters
+agree within 0.1 dB even where treble is strong."""
 
 _CELL = 16
 """The gain is computed for cells of this many samples (a third of a millisecond) and drawn straight in between."""

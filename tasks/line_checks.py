@@ -1,6 +1,5 @@
-"""What is wrong with a line, told from its text and its source alone: remarks for a linguist, not gates.
-
-Each check is one that rarely speaks up over a right line. What the languages' tables do not know is not judged.
+"""What is wrong with a line, judged by its text and its source alone: remarks for a linguist, not gates. Each check
+rarely complains about a correct line. What the languages' tables do not know is not judged.
 """
 
 from __future__ import annotations
@@ -115,7 +114,7 @@ def _dates(source: str, said: str, pair: tuple[str, str]) -> Iterator[str]:
 
 
 def _negation(source: str, said: str, pair: tuple[str, str]) -> Iterator[str]:
-    """Whether all negation is gone. Not the other way round: `only` is `no … más que` in some languages."""
+    """Whether all negation is lost. Added negation is not looked for: `only` is `no … más que` in some languages."""
     here, there = (table_of(tag).negation for tag in pair)
     if there.pattern != "(?!)" and here.search(source) and not there.search(said):
         yield "negation not said"
@@ -146,7 +145,7 @@ def _repeated(text: str) -> str:
 
 
 def _language(source: str, said: str, pair: tuple[str, str]) -> Iterator[str]:
-    """Words that stand as they stood, or more of the source language's small words than of the target's."""
+    """Words that were left as they were, or more of the source language's small words than of the target's."""
     if pair[0] == pair[1]:
         return
     words, before = ([word.casefold() for word in _WORD.findall(text)] for text in (said, source))

@@ -22,7 +22,7 @@ _CONTEXT = 80  # characters
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What a target's lines are, as far as it is made."""
+    """What is known of a target's lines, as far as it is made."""
 
     script: Script
     translated: Lines

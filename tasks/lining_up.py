@@ -1,4 +1,4 @@
-"""Which words of a translation belong to which utterance: one division of all of them, the best altogether.
+"""Which words of a translation belong to which utterance: the division of all of them that is the best as a whole.
 
 Found by dynamic programming over where each utterance's words end. What counts: the length that a translation should
 have (Gale and Church 1993), the times where they can be trusted, words that both languages write alike or an engine
@@ -122,7 +122,7 @@ def _worth(keys: Sequence[str], evidence: Mapping[str, float]) -> Floats:
 
 
 def _away(times: Floats, lengths: Floats, utterance: Utterance) -> Floats:
-    """What each word costs for being said at another time than the utterance."""
+    """The cost of each word for being said at another time than the utterance."""
     start, end = utterance.span.start_s - _SLACK_S, utterance.span.end_s + _SLACK_S
     apart = np.nan_to_num(np.maximum(0.0, np.maximum(start - times, times - end)))
     return _TIME * lengths * np.minimum(apart, _FAR_S) / _FAR_S

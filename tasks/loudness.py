@@ -22,7 +22,7 @@ Steps = NDArray[np.float64]
 STEP = RATE // 10
 
 SILENT = -70.0
-"""LUFS: the absolute gate. What is quieter throughout has no loudness; functions here return -inf for it."""
+"""LUFS: the absolute gate. A sound that is quieter throughout has no loudness; functions here return -inf for it."""
 
 SELDOM = 0.15
 """Share of speech under which a dialogue-gated profile is measured on the programme instead (Netflix)."""

@@ -26,8 +26,6 @@ PROBE_TIMEOUT_S = 120.0
 SCAN_TIMEOUT_S = 1800.0
 PROBED = ("-show_format", "-show_streams", "-show_chapters")
 
-MACHINE_NAMES = re.compile(r"handler|core media|iso media|gpac|l-smash|mainconcept|apple|alias|^\W*$", re.IGNORECASE)
-
 BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 """What an mp4 or mov file may begin with."""
 
@@ -129,8 +127,8 @@ def probe(path: Path, *, needs_sound: bool = True) -> Media:
 
 
 def with_bit_rate(path: Path, media: Media) -> Media:
-    """The same, its dubbed sound's bit rate counted where it is not said, or only meant (Vorbis' head names what the
-    encoder was asked for): the packets' bits over their time. A dub is encoded by it."""
+    """The same, with its dubbed sound's bit rate counted where the file does not say it, or says only what was intended
+    (Vorbis' head names what the encoder was asked for): the packets' bits over their time. A dub is encoded by it."""
     stream = media.dubbed
     if stream.bit_rate and stream.codec != "vorbis":
         return media

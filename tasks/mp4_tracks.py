@@ -1,8 +1,7 @@
-"""What ffmpeg cannot say of an mp4 or mov file's tracks, set right in place so that nothing moves.
-
-It turns the first subtitle track on, whatever it is told, and players that go by that flag show it over a dub that
-needs none: the flag is one bit of a track's header (ISO/IEC 14496-12, 8.3.2). And it knows languages by three letters
-only: a BCP-47 tag has a box of its own (8.4.6, and QuickTime's), for which a track's name holds the room.
+"""What ffmpeg cannot say about the tracks of an mp4 or mov file, corrected in place so that nothing moves. ffmpeg turns
+the first subtitle track on, whatever it is told, and players that go by that flag show it over a dub that needs none:
+the flag is one bit of a track's header (ISO/IEC 14496-12, 8.3.2). And it knows languages by three letters only: a
+BCP-47 tag has a box of its own (8.4.6, and QuickTime's), for which a track's name holds the room.
 """
 
 from __future__ import annotations

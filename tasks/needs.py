@@ -1,4 +1,4 @@
-"""Which models a job needs, and which there are: asked of the engines, loading none."""
+"""Which models a job needs, and which there are. The engines are asked, and none is loaded."""
 
 from __future__ import annotations
 

@@ -58,8 +58,8 @@ def _between(
 
 
 def _most_alike(like: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each row a column, rising, so that as many as can be have one, and those are altogether the most alike; a
-    row without one lies a half before the next column."""
+    """A column for each row, never falling, so that as many rows as possible have one and these are together the most
+    alike; a row without one lies half a place before the next column."""
     rows, columns = like.shape
     best = np.zeros((rows + 1, columns + 1))  # of so many rows and columns
     for row in range(rows):

@@ -26,13 +26,13 @@ if TYPE_CHECKING:
 
 ENGINE = "adaptive"
 VERSION = 3
-"""Changes when the same clips would make another voice."""
+"""To be raised when the same clips would make another voice."""
 
 MOST_S = 60.0
 """Speech that a voice is learned from; it saturates there (cloner measurements: 0.87 at 30 s, 60 s and 175 s)."""
 
 LEAST_S = 10.0
-"""With less, the voice is a stranger's more often than not."""
+"""With less, the voice sounds like a stranger's more often than not."""
 
 
 def clips(script: Script, labels: frozenset[str], programme: Path) -> list[Clip]:

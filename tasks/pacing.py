@@ -95,7 +95,7 @@ class Solution:
     delays: Floats
     lengths: Floats
     pressure: Floats
-    """For each pair in `after`, what a second more between the two would save: the multiplier of its row."""
+    """For each pair in `after`, the cost that one second more between the two would save: the multiplier of its row."""
 
 
 def solve(problem: Problem, weights: Weights) -> Solution:

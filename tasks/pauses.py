@@ -1,4 +1,4 @@
-"""Pauses inside a take, made shorter or longer: what can be won without touching a word.
+"""Pauses inside a take, made shorter or longer: the time that can be won without touching a word.
 
 A pause over 250 ms is cut to no less than 150 ms, in its quietest part, so that a breath before the next word stays;
 one that is made longer repeats that part. Every joint is a crossfade.
@@ -63,7 +63,7 @@ def internal(sound: Mono) -> tuple[Span, ...]:
 
 
 def elastic(sound: Mono) -> Elastic:
-    """What the pauses of a take can give, and take."""
+    """How much shorter or longer the pauses of a take can become."""
     pauses = internal(sound)
     give = sum(pause.length - SHORT for pause in pauses if pause.length > LONG)
     take = sum(int(pause.length * MOST_ADDED) for pause in pauses)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from manifests.commits import Commit, Ref
+from manifests.depot import Depot
 from manifests.errors import (
     ConsentRefused,
     DubError,
@@ -22,9 +23,10 @@ from manifests.errors import (
     StoreError,
 )
 from manifests.model import Job
+from manifests.store import Store
 from manifests.workspace import Workspace
 from tasks.media import check_file
-from tasks.stage import Stage, Workbench
+from tasks.stage import Made, Stage, Workbench
 from tasks.staleness import why_stale
 from voiceclone.registry import Registry
 
@@ -162,22 +164,25 @@ def perform(
             return Outcome(stage.name, commit, cached=True, seconds=commit.seconds)
         # What stands under the key now was found wanting or is to be replaced; what comes later is another worker's.
         replaces = workspace.store.committed(stage.name, key) is not None
+        work = _Work(stage, job, products, workspace, key, digests)
+
+        def bench(store: Store, scratch: Path) -> Workbench:
+            return Workbench(
+                store,
+                scratch,
+                cores=cores,
+                tell=tell,
+                history=work.history,
+                redo=redo,
+                digests=dict(digests),
+                refresh=refresh,
+                depot=work.depot,
+            )
+
         with workspace.ledger.running(job.course.course, job.lesson_id, job.language, stage.name, key) as row:
             started = time.monotonic()
             try:
-                commit = _run(
-                    stage,
-                    job,
-                    products,
-                    workspace,
-                    key=key,
-                    digests=digests,
-                    replaces=replaces,
-                    cores=cores,
-                    redo=redo,
-                    refresh=refresh,
-                    tell=tell,
-                )
+                commit = work.done(bench, replaces=replaces)
             except (EngineUnavailable, ConsentRefused) as error:
                 row.state, row.message = "blocked", str(error)
                 raise
@@ -193,13 +198,16 @@ def perform(
     except DubError as error:
         raise error.about(lesson=job.name, stage=stage.name) from error.__cause__
     except Exception as error:
-        if (full := _out_of_space(error, workspace)) is not None:
-            raise full.about(lesson=job.name, stage=stage.name) from error
-        if isinstance(error, OSError):
-            raise _system_says(error).about(lesson=job.name, stage=stage.name) from error
-        raise StageFailed(
-            f"{type(error).__name__}: {error}", lesson=job.name, stage=stage.name, remedy="This is a defect of dubflow."
-        ) from error
+        raise _told(error, workspace).about(lesson=job.name, stage=stage.name) from error
+
+
+def _told(error: Exception, workspace: Workspace) -> DubError:
+    """What an error that no stage foresaw means for the operator."""
+    if (full := _out_of_space(error, workspace)) is not None:
+        return full
+    if isinstance(error, OSError):
+        return _system_says(error)
+    return StageFailed(f"{type(error).__name__}: {error}", remedy="This is a defect of dubflow.")
 
 
 def _out_of_space(error: Exception, workspace: Workspace) -> StoreError | None:
@@ -222,85 +230,113 @@ def _system_says(error: OSError) -> StoreError:
     return StoreError(f"{error.strerror or error}{where}.", remedy="Mend that and run again: what is finished is kept.")
 
 
-def _run(
-    stage: Stage,
-    job: Job,
-    products: Products,
-    workspace: Workspace,
-    *,
-    key: str,
-    digests: Mapping[str, str],
-    replaces: bool,
-    cores: int,
-    redo: frozenset[str],
-    refresh: bool,
-    tell: Callable[[float], None],
-) -> Commit:
-    store = workspace.store
-    inputs = {name: job.media if name == "source" else store.get(products.objects[name]) for name in stage.needs}
-    inputs |= stage.given(job)
-    inputs |= stage.found(job, inputs)
-    history = {
-        name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
-        for name, outcome in products.outcomes.items()
-    }
-    depot = workspace.depots.at(job.address) if job.address else None
-    started = time.monotonic()
-    with store.scratch() as scratch:
-        works: set[str] = set()
-        bench = Workbench(
-            store.using(works),
-            scratch,
-            cores=cores,
-            tell=tell,
-            history=history,
-            redo=redo,
-            digests=dict(digests),
-            refresh=refresh,
-            depot=depot,
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """One stage of one job under its key: to be run, and its result to be committed."""
+
+    stage: Stage
+    job: Job
+    products: Products
+    workspace: Workspace
+    key: str
+    digests: Mapping[str, str]
+    """Of its inputs, by name."""
+
+    @property
+    def history(self) -> dict[str, Mapping[str, Any]]:
+        """What the stages before it did."""
+        return {
+            name: {**outcome.as_dict(), "engine": outcome.commit.engine, "notes": outcome.commit.notes}
+            for name, outcome in self.products.outcomes.items()
+        }
+
+    @property
+    def depot(self) -> Depot | None:
+        """Where its finished files go, if that is an address."""
+        return self.workspace.depots.at(self.job.address) if self.job.address else None
+
+    def done(self, bench_of: Callable[[Store, Path], Workbench], *, replaces: bool) -> Commit:
+        """Run it and commit what it made; returns the commit that counts. `replaces` is whether one stands already.
+
+        Raises ConsentRefused where somebody whose voice the result carries withdrew meanwhile; nothing of it is kept.
+        """
+        started, works = time.monotonic(), set[str]()
+        store = self.workspace.store
+        inputs = self._inputs()
+        with store.scratch() as scratch:
+            bench = bench_of(store.using(works), scratch)
+            made = self.stage.run(self.stage.params(self.job), inputs, bench)
+            missing = set(self.stage.makes) - set(made.outputs)
+            if missing:
+                raise StageFailed(f"made no {', '.join(sorted(missing))}.")
+            people = self._people(made)
+            with _agreed(self.job, people):
+                pass  # else nothing of it is even put into the store
+            outputs = {name: store.put(path).name for name, path in made.outputs.items()}
+        fresh = replace(
+            self._commit(made, outputs, started),
+            delivered={bench.place(path): sha256 for path, sha256 in made.delivered.items()},
+            people=people,
+            works=tuple(sorted(works)),
         )
-        made = stage.run(stage.params(job), inputs, bench)
-        missing = set(stage.makes) - set(made.outputs)
-        if missing:
-            raise StageFailed(f"made no {', '.join(sorted(missing))}.")
-        # Whatever is made from a person's voice carries it: a revocation must find stems, mixes and videos too.
-        people = tuple(sorted(made.people.union(*(products.people.get(name, ()) for name in stage.needs))))
-        with _agreed(job, people):
-            pass  # else nothing of it is even put into the store
-        outputs = {name: store.put(path).name for name, path in made.outputs.items()}
-    engine = stage.engine(job)
-    fresh = Commit(
-        stage=stage.name,
-        key=key,
-        outputs=outputs,
-        objects=made.objects,
-        delivered={bench.place(path): sha256 for path, sha256 in made.delivered.items()},
-        people=people,
-        engine=engine.as_dict() if engine else {},
-        seconds=round(time.monotonic() - started, 3),
-        notes={
-            "course": job.course.course,
-            "lesson": job.lesson_id,
-            "language": job.language or "",
-            # What the key was made of, so that a plan can say what changed since.
-            "made_from": {"version": stage.version, "params": asdict(stage.params(job)), "inputs": dict(digests)},
-            **made.notes,
-        },
-        works=tuple(sorted(works)),
-        address=job.address,
-    )
-    if depot is not None and made.uploads:
-        depot.deliver(fresh.group, made.uploads, lambda: workspace.claims.check(claim_of(job)))
-    try:
-        with _agreed(job, people):
-            workspace.claims.check(claim_of(job))
-            if replaces:
-                store.forget(stage.name, key)
-            return replace(store.commit(fresh), seconds=fresh.seconds)
-    except ConsentRefused:
-        for name in outputs.values():  # no commit names them, so no revocation would ever find them
-            store.discard(name)
-        raise
+        if bench.depot is not None and made.uploads:
+            bench.depot.deliver(fresh.group, made.uploads, self._check_claim)
+        return self._committed(fresh, people, replaces=replaces)
+
+    def _inputs(self) -> dict[str, Path]:
+        """Where each input lies."""
+        store = self.workspace.store
+        needed = {
+            name: self.job.media if name == "source" else store.get(self.products.objects[name])
+            for name in self.stage.needs
+        }
+        inputs = needed | dict(self.stage.given(self.job))
+        return inputs | dict(self.stage.found(self.job, inputs))
+
+    def _people(self, made: Made) -> tuple[str, ...]:
+        """Whose voices the result carries, through its inputs too: a revocation must find stems, mixes and videos."""
+        return tuple(sorted(made.people.union(*(self.products.people.get(name, ()) for name in self.stage.needs))))
+
+    def _commit(self, made: Made, outputs: dict[str, str], started: float) -> Commit:
+        stage, job, engine = self.stage, self.job, self.stage.engine(self.job)
+        return Commit(
+            stage=stage.name,
+            key=self.key,
+            outputs=outputs,
+            objects=made.objects,
+            engine=engine.as_dict() if engine else {},
+            seconds=round(time.monotonic() - started, 3),
+            notes={
+                "course": job.course.course,
+                "lesson": job.lesson_id,
+                "language": job.language or "",
+                # What the key was made of, so that a plan can say what changed since.
+                "made_from": {
+                    "version": stage.version,
+                    "params": asdict(stage.params(job)),
+                    "inputs": dict(self.digests),
+                },
+                **made.notes,
+            },
+            address=job.address,
+        )
+
+    def _committed(self, fresh: Commit, people: tuple[str, ...], *, replaces: bool) -> Commit:
+        """Commit under the claim and with everybody's consent; objects of a result that is refused are discarded."""
+        store = self.workspace.store
+        try:
+            with _agreed(self.job, people):
+                self._check_claim()
+                if replaces:
+                    store.forget(self.stage.name, self.key)
+                return replace(store.commit(fresh), seconds=fresh.seconds)
+        except ConsentRefused:
+            for name in fresh.outputs.values():  # no commit names them, so no revocation would ever find them
+                store.discard(name)
+            raise
+
+    def _check_claim(self) -> None:
+        self.workspace.claims.check(claim_of(self.job))
 
 
 def claim_of(job: Job) -> str:

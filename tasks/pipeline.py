@@ -34,7 +34,7 @@ JOINT = ("multi", "hls")
 
 
 def is_held(target: Walk) -> bool:
-    """Whether a target is whole and a gate holds it."""
+    """Whether a target is made and a gate holds it."""
     return target.complete and target.products.outcomes["verify"].commit.notes["state"] == "review"
 
 

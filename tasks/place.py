@@ -164,8 +164,8 @@ def crowded(
 def _comfort(problem: Problem, limits: Limits) -> Solution:
     """Delays and lengths in seconds: first as if the soft cap were all but hard, then ever more readily beyond it.
 
-    Lateness in a talk with too few pauses adds up from line to line, and being a little fast undoes it; where pauses
-    come soon enough, being late for a moment is the lesser evil. Which it is shows only in the whole talk.
+    In a talk with too few pauses lateness adds up from line to line, and speaking a little faster undoes it; where
+    pauses come soon enough, being late for a moment is better. Which of the two applies shows only in the whole talk.
     """
     best = solve(problem, replace(Weights(), fast=FAST_PRICES[0]))
     for price in FAST_PRICES[1:]:

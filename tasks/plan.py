@@ -73,7 +73,7 @@ class Walk:
 
     @property
     def state(self) -> StepState:
-        """The state of the whole: what is worst in it."""
+        """The state of the whole: that of its worst step."""
         return worst(self.steps)
 
 
@@ -150,7 +150,7 @@ def walk(
 
 
 def _as_before(notes: Mapping[str, Any]) -> str:
-    """What was kept of the cut before, for a lesson that was edited again."""
+    """What was kept of the earlier cut of a lesson that was edited again."""
     return f"{notes['as_before']} of {notes['utterances']} lines are as before" if "as_before" in notes else ""
 
 

@@ -1,4 +1,4 @@
-"""Where the original's voice sounds from: the dub speaks from there, and channels without it are left as they are."""
+"""Where the original's voice comes from: the dub speaks from there, and channels without the voice stay as they are."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from manifests import approvals
 from manifests.approvals import Approval
 from manifests.glossary import Term
 from manifests.model import Job
-from manifests.record import Approved
+from manifests.record import Approved, Record
 from manifests.script import Casting, Lines, Script, load
 from manifests.shelves import REVIEW, shelf, streams
 from manifests.store import file_sha256
@@ -61,34 +61,11 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
     files = {Path(path): sha256 for path, sha256 in delivery.files.items()}
     if bench.depot is not None:
         bench.depot.fetch(f"{params.lesson}.{params.language}", files)
-    evidence = Evidence(
-        load(Media, inputs["split/media.json"]),
-        load(Script, inputs["transcribe/script.json"]),
-        load(Lines, inputs["synthesize/lines.json"]),
-        load(Casting, inputs["clone/casting.json"]),
-        load(Takes, inputs["synthesize/takes.json"]),
-        load(Timeline, inputs["place/timeline.json"]),
-        load(Mix, inputs["mix/mix.json"]),
-        delivery,
-    )
+    evidence = _evidence(inputs, delivery)
     record = examine(params, evidence, bench.digests["source"], bench.history, started)
     read = _read(params.reader, params.language, evidence, bench) if params.reader else None
     record = told(record, read) if read is not None else record
-    found = Measured(
-        record.timing,
-        record.loudness,
-        record.disclosure,
-        evidence.mix,
-        params.hard_max,
-        titled=bool(evidence.delivery.subtitles),
-        lines=record.lines,
-        source_language=evidence.script.language,
-        language=params.language,
-        terms=params.terms,
-        read_back=read,
-        unread=params.unread,
-    )
-    below = failed(params.gates, found, speaks=bool(evidence.timeline.placements))
+    below = failed(params.gates, _measured(params, record, evidence, read), speaks=bool(evidence.timeline.placements))
     content = digest({name: sha256 for name, sha256 in bench.digests.items() if name != "remux/delivery.json"})
     waits = bool(below) and not covers(params.approval, content, below)
     folder = shelf(out, REVIEW) if waits else out
@@ -116,6 +93,37 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
             "output": bench.place(folder / Path(delivery.path).name),
             "problems": [problem.model_dump(exclude_none=True) for problem in record.problems],
         },
+    )
+
+
+def _evidence(inputs: Mapping[str, Path], delivery: Delivery) -> Evidence:
+    return Evidence(
+        load(Media, inputs["split/media.json"]),
+        load(Script, inputs["transcribe/script.json"]),
+        load(Lines, inputs["synthesize/lines.json"]),
+        load(Casting, inputs["clone/casting.json"]),
+        load(Takes, inputs["synthesize/takes.json"]),
+        load(Timeline, inputs["place/timeline.json"]),
+        load(Mix, inputs["mix/mix.json"]),
+        delivery,
+    )
+
+
+def _measured(params: Params, record: Record, evidence: Evidence, read: ReadBack | None) -> Measured:
+    """What the gates look at."""
+    return Measured(
+        record.timing,
+        record.loudness,
+        record.disclosure,
+        evidence.mix,
+        params.hard_max,
+        titled=bool(evidence.delivery.subtitles),
+        lines=record.lines,
+        source_language=evidence.script.language,
+        language=params.language,
+        terms=params.terms,
+        read_back=read,
+        unread=params.unread,
     )
 
 

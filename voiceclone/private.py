@@ -7,7 +7,6 @@ at all, and is on the disk when a function returns. POSIX only, like the locks.
 from __future__ import annotations
 
 import errno
-import fcntl
 import os
 import secrets
 import stat
@@ -16,6 +15,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from manifests import locks
 from manifests.errors import StoreError
 
 LOCK_PATIENCE_S = 20.0
@@ -133,16 +133,12 @@ def locked(path: Path, *, shared: bool) -> Generator[None]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         deadline = time.monotonic() + LOCK_PATIENCE_S
-        while True:
-            try:
-                fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if time.monotonic() > deadline:
-                    raise RegistryError(
-                        "the consent registry is in use by another process.", remedy="Try again in a moment."
-                    ) from error
-                time.sleep(0.005)
+        while not locks.take(descriptor, shared=shared):
+            if time.monotonic() > deadline:
+                raise RegistryError(
+                    "the consent registry is in use by another process.", remedy="Try again in a moment."
+                )
+            time.sleep(0.005)
         yield
     finally:
         os.close(descriptor)

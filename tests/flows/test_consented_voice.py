@@ -3,9 +3,12 @@
 import json
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import boto3
 import pytest
 
 pytestmark = pytest.mark.slow
@@ -118,10 +121,53 @@ def test_a_likeness_below_the_gate_waits_for_somebody_who_listens(course: Path, 
     assert dub("run", manifest).code == 0
 
 
-def test_a_revocation_names_the_output_erases_the_voice_and_lets_a_stock_voice_speak(course: Path, dub) -> None:
-    """Told in the order it happens: revoke, plan, run."""
-    revoked = dub("consent", "revoke", "amara-2026", "--reason", "she asked")
+@dataclass(frozen=True)
+class Away:
+    """The lesson's outputs at an S3 server, beside those in the folder, and how commands reach it."""
+
+    address: str
+    environment: dict[str, str]
+
+    def there(self) -> set[str]:
+        keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "region_name": "us-east-1"}
+        client = boto3.client("s3", endpoint_url=self.environment["AWS_ENDPOINT_URL"], **keys)
+        prefix = self.address.partition("dub/")[2]
+        found = client.list_objects_v2(Bucket="dub", Prefix=prefix).get("Contents", [])
+        return {each["Key"].removeprefix(prefix) for each in found}
+
+
+@pytest.fixture(scope="module")
+def away(course: Path, dub, s3) -> Away:
+    """The lesson was delivered to an address, in her voice."""
+    made = Away(f"s3://dub/{uuid4().hex}/", s3.environment)
+    ran = dub("run", course / "course.yaml", "--only", "lesson:es", "--out", made.address, **made.environment)
+    assert ran.code == 0, ran.err
+    return made
+
+
+FILES = {"lesson.es.m4a", "lesson.es.srt", "lesson.es.dub.json"}
+
+
+def test_what_lies_at_an_address_is_done_again_there(course: Path, dub, away: Away) -> None:
+    """`dub rerun` with `--out` makes what is named, and the file there is hers and says so."""
+    assert away.there() == {f"water/{name}" for name in FILES}
+    again = ("rerun", course / "course.yaml", "lesson:es", "--from", "verify", "--out", away.address, "--json")
+    ran = dub(*again, **away.environment)
+    assert ran.code == 0, ran.err
+    [target] = ran.json["targets"]
+    assert target["output"] == f"{away.address}water/lesson.es.m4a"
+    assert {name for name, stage in target["stages"].items() if not stage["cached"]} == {"verify"}
+    told = dub("verify", target["output"], "--json", **away.environment)
+    assert (told.code, told.json["verdict"]) == (0, "authentic")
+
+
+def test_a_revocation_names_the_output_erases_the_voice_and_lets_a_stock_voice_speak(
+    course: Path, dub, away: Away
+) -> None:
+    """Told in the order it happens: revoke, plan, run. What lies at an address is named too."""
+    revoked = dub("consent", "revoke", "amara-2026", "--reason", "she asked", **away.environment)
     assert revoked.code == 0, revoked.err
+    assert f"{away.address}water/lesson.es.m4a" in revoked.out.splitlines()
     assert str(course / "out/water/lesson.es.m4a") in revoked.out.splitlines()
     commits = (course / ".dub/store/commits").glob("*/*.json")
     assert not [path for path in commits if json.loads(path.read_text())["people"]]
@@ -147,3 +193,21 @@ def test_where_consent_is_required_a_withdrawn_output_leaves_the_shelf(course: P
     assert ran.code == 4, ran.err
     assert not (course / "out/water/lesson.es.m4a").exists()
     assert (course / "out/withdrawn/water/lesson.es.m4a").exists()
+
+
+def test_at_an_address_too_what_is_in_a_withdrawn_voice_leaves_the_shelf(course: Path, dub, away: Away) -> None:
+    """It was never made anew there since: the next run under `require_consent` puts it away, and `dub status` and
+    `dub verify` tell it."""
+    manifest = course / "course.yaml"
+    assert "require_consent: true" in manifest.read_text()
+    assert away.there() == {f"water/{name}" for name in FILES}
+    ran = dub("run", manifest, "--only", "lesson:es", "--out", away.address, "--json", **away.environment)
+    assert ran.code == 4, ran.err
+    assert away.there() == {f"withdrawn/water/{name}" for name in FILES}
+    stands = dub("status", manifest, "--json", **away.environment).json["targets"][0]
+    assert (stands["state"], stands.get("output")) == ("blocked", None)
+    assert "revoked" in stands["problems"][0]["message"]
+    gone = dub("verify", f"{away.address}water/lesson.es.m4a", **away.environment)
+    assert (gone.code, gone.err.partition(". ")[0]) == (2, f"dub: there is no file {away.address}water/lesson.es.m4a")
+    kept = dub("verify", f"{away.address}withdrawn/water/lesson.es.m4a", "--json", **away.environment)
+    assert (kept.code, kept.json["verdict"]) == (0, "authentic")

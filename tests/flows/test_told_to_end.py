@@ -10,11 +10,15 @@ import os
 import signal
 import socket
 import subprocess
+import time
+from contextlib import suppress
+from itertools import cycle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
+from manifests.model import Stage
 from tests.quick import Gates, talk
 
 pytestmark = pytest.mark.slow
@@ -28,8 +32,19 @@ lessons: [{media: one.mp4}]
 """
 
 
-STAGES = ("split", "synthesize", "remux", "verify")
-"""The first, one whose lines are kept one by one, one that delivers, the last; by hand all ten were tried."""
+WAYS = ("Ctrl-C", "SIGTERM", "Ctrl-C twice", "SIGTERM twice")
+"""Each stage is ended in one of these, in turn."""
+
+
+def tell(process: subprocess.Popen[str], way: str) -> None:
+    """End a run as a terminal or a service manager does; the second time while the first is still being obeyed."""
+    for _ in range(2 if "twice" in way else 1):
+        with suppress(ProcessLookupError):
+            if way.startswith("Ctrl-C"):
+                os.killpg(process.pid, signal.SIGINT)  # every process of the run
+            else:
+                process.terminate()
+        time.sleep(0.1)
 
 
 def course(folder: Path) -> Path:
@@ -53,21 +68,18 @@ def made(manifest: Path) -> tuple[dict[str, Any], list[str], str]:
 
 
 def test_a_run_that_is_told_to_end_stage_after_stage_is_gone_on_with(dub: Any, tmp_path: Path) -> None:
-    """Exit code 130, the command that goes on, nobody left at work, nothing in scratch, no half file to be seen; what
-    comes of it in the end is what an undisturbed run makes."""
+    """In each of the ten, once or twice: exit code 130, the command that goes on, nobody left at work, nothing in
+    scratch, no half file to be seen; what comes of it in the end is what an undisturbed run makes."""
     gates = Gates(tmp_path / "gates")
     manifest = course(tmp_path / "disturbed")
-    for number, stage in enumerate(STAGES):
+    for stage, way in zip(get_args(Stage), cycle(WAYS)):
         gates.close(stage)
         with dub.under_way(tmp_path / f"{stage}.log", "run", manifest, **gates.environment) as run:
             gates.reached(stage, run.process)
-            if number % 2:
-                os.killpg(run.process.pid, signal.SIGINT)  # as a terminal does it: every process of the run
-            else:
-                run.process.terminate()
-            assert run.ends(60) == 130, run.said
+            tell(run.process, way)
+            assert run.ends(60) == 130, f"{stage}, {way}: {run.said}"
             said = run.said.splitlines()
-            assert said[-1] == f"Interrupted. What is finished is kept; go on with: dub run {manifest}"
+            assert said[-1] == f"Interrupted. What is finished is kept; go on with: dub run {manifest}", (stage, way)
             assert [row.split()[1] for row in said if row.endswith("  cached")].count(stage) == 0
             assert "Traceback" not in run.said
             assert "failed" not in run.said

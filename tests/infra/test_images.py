@@ -48,6 +48,12 @@ def test_no_image_runs_as_root() -> None:
     assert all(stage.index("\nUSER 10001\n") < stage.index("\nCMD ") for stage in final.values())
 
 
+def test_the_server_writes_its_ui_where_its_user_may() -> None:
+    """Prefect unpacks it at every start; without a folder to write to there would be an API and no UI."""
+    server = DOCKERFILE[DOCKERFILE.index(" AS server\n") : DOCKERFILE.index(" AS programs\n")]
+    assert "\nENV PREFECT_SERVER_UI_STATIC_DIRECTORY=/tmp/" in server
+
+
 def test_debian_packages_are_those_of_bootstrap_alone(tmp_path: Path) -> None:
     """`--packages` installs them and stops there; the image adds none but a compiler that is left behind."""
     assert re.findall(r"apt-get install [^\n]*?recommends ([^&]*?) &&", DOCKERFILE) == ["gcc libc6-dev"]

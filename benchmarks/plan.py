@@ -1,11 +1,12 @@
 """What a plan of a library costs that nobody has opened yet, or that is finished; and a run with nothing to do.
 
-    .venv/bin/python benchmarks/plan.py [--lessons 10000] [--finished] [--json FILE]
+    .venv/bin/python benchmarks/plan.py [--lessons 10000] [--finished [--lose 100]] [--json FILE]
 
 Sparse files of a few hundred MB stand for lessons, five languages each. `dub plan --json` runs as a process of its own:
 CPU and wall seconds, and peak memory. With `--finished` every stage of every target has its commit, its objects (of a
 few bytes) and its finished files: the library is planned once as whoever comes after the first night plans it, then
-again, and then `dub run` finds nothing to do.
+again, and then `dub run` finds nothing to do. With `--lose N` one target in N then loses its subtitles, and the library
+is planned twice more: what was found to be missing is looked at again the second time, and nothing else.
 """
 
 from __future__ import annotations
@@ -198,6 +199,12 @@ class Leaving:
         return ref.name
 
 
+def lose(manifest: Path, one_in: int) -> None:
+    """Delete the subtitles of one target in so many."""
+    for path in sorted((manifest.parent / "out/library").glob("*.srt"))[::one_in]:
+        path.unlink()
+
+
 def measured(command: str, manifest: Path) -> dict[str, float]:
     """One `dub plan --json`, or `dub run --json` with nothing to do."""
     dub = Path(sys.executable).with_name("dub")
@@ -221,6 +228,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--lessons", type=int, default=10_000)
     parser.add_argument("--finished", action="store_true")
+    parser.add_argument("--lose", type=int, metavar="N")
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
@@ -231,6 +239,9 @@ def main() -> None:
             finish(manifest)
         commands = {"first plan": "plan", "plan": "plan", "run": "run"} if asked.finished else {"plan": "plan"}
         figures = {name: measured(command, manifest) for name, command in commands.items()}
+        if asked.finished and asked.lose:
+            lose(manifest, asked.lose)
+            figures |= {name: measured("plan", manifest) for name in ("plan of the rest", "the same again")}
     for name, facts in figures.items():
         print(name, *(f"{what} {value}" for what, value in facts.items()), sep="  ")
     if asked.json:

@@ -26,6 +26,8 @@ def manifest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError(f"{path} was read")
 
     monkeypatch.setattr(digests, "file_sha256", never)
+    # Not one that somebody left in a folder above, which would have a history and know lessons of these names.
+    monkeypatch.setenv("DUB_WORKSPACE", str(tmp_path / ".dub"))
     (tmp_path / "media").mkdir()
     for name, size in (("film.mp4", 30_000_000), ("talk.mp3", 1_600_000)):
         with (tmp_path / "media" / name).open("wb") as file:

@@ -78,6 +78,15 @@ stamp=.venv/made-from
 now=$(cat requirements.lock pyproject.toml | sha256sum)
 if [ ! -x .venv/bin/dub ] || [ "$(cat "$stamp" 2>/dev/null)" != "$now" ]; then
   say "Installing the Python environment into .venv (about 8 GB, a minute or two)"
+  # pyworld and webrtcvad come as source only, so they want a compiler and this Python's headers.
+  building=()
+  command -v g++ >/dev/null || building+=(g++)
+  "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
+    building+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-dev")
+  if [ "${#building[@]}" -gt 0 ]; then
+    command -v apt-get >/dev/null || { say "A C++ compiler and Python's headers are missing (${building[*]} in Debian); install them and run make again."; exit 1; }
+    install_packages "${building[@]}"
+  fi
   [ -x .venv/bin/python ] || "$uv" venv -q --python "$python" .venv
   VIRTUAL_ENV=.venv "$uv" pip sync -q --require-hashes requirements.lock
   VIRTUAL_ENV=.venv "$uv" pip install -q --no-deps --editable .

@@ -225,7 +225,7 @@ def run(params: Params, inputs: Mapping[str, Path], bench: Workbench) -> Made:
 
 STAGE = Stage(
     name="translate",
-    version=8,
+    version=9,
     scope="target",
     needs=("transcribe/script.json",),
     makes=("lines.json",),

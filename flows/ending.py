@@ -5,8 +5,9 @@ What a failure needs is imported when it happens: `dub --help` answers at once.
 
 from __future__ import annotations
 
+import errno
 import sys
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import typer
 
@@ -25,9 +26,25 @@ def ended(app: typer.Typer) -> NoReturn:
         _end(130, "dub: interrupted.")
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        _end(*((3, _full(error)) if error.errno in _FULL else (1, _defect(error))))
     except Exception as error:  # noqa: BLE001  (a defect of ours: say so, keep the traceback for the report)
         _end(1, _defect(error))
     sys.exit(0)
+
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT)
+
+
+def _full(error: OSError) -> str:
+    """What a disk that filled up meanwhile needs; whoever writes into a store or `out` says it sooner."""
+    import tempfile
+
+    where = error.filename or f"where temporary files lie, {tempfile.gettempdir()}, or where it was writing"
+    return (
+        f"dub: {error.strerror}: {where}. Free some space, or name another folder for temporary files in TMPDIR, and "
+        "type the command again: what was finished is kept."
+    )
 
 
 def _defect(error: Exception) -> str:

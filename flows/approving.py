@@ -56,13 +56,14 @@ def approve_targets(
     space = Workspace.open(order.workspace)
     for job in jobs:
         _waiting(job, space)  # where nothing is held nobody waits
-    rows = [row for job in jobs if (row := _release(job, space, by, reason)) is not None]
+    released = {job.name: row for job in jobs if (row := _release(job, space, by, reason)) is not None}
+    rows = list(released.values())
     course = jobs[0].course.course
     if json_wanted:
         print_json(as_json(course, rows))
     elif rows:
         print_rows(Console(), course, rows)
-    for job in {job.lesson_id: job for job in jobs}.values():
+    for job in {job.lesson_id: job for job in jobs if job.name in released}.values():
         lesson = walk(LESSON_STAGES, job.model_copy(update={"language": None}), space)
         if joint_stages(job, Walk((), lesson.products), space):
             say(f"What holds all languages of {job.lesson_id} is made by: dub run {shown(path)}")

@@ -26,9 +26,9 @@ def ended(app: typer.Typer) -> NoReturn:
         _end(130, "dub: interrupted.")
     except BrokenPipeError:
         sys.exit(0)
-    except OSError as error:
-        _end(*((3, _full(error)) if error.errno in _FULL else (1, _defect(error))))
-    except Exception as error:  # noqa: BLE001  (a defect of ours: say so, keep the traceback for the report)
+    except Exception as error:  # noqa: BLE001  (a full disk, or a defect of ours: say so, keep the traceback)
+        if isinstance(error, OSError) and error.errno in _FULL:
+            _end(3, _full(error))
         _end(1, _defect(error))
     sys.exit(0)
 

@@ -59,13 +59,16 @@ for candidate in python3.11 python3.12 python3; do
 done
 [ -n "$python" ] || { say "dubflow needs Python 3.11 or 3.12; install one of them and run make again."; exit 1; }
 
+# Debian's name of a part of that Python, such as python3.11-venv.
+of_python() { "$python" -c 'import sys; print("python%d.%d-%s" % (*sys.version_info[:2], sys.argv[1]))' "$1"; }
+
 uv=$(command -v uv || true)
 if [ -z "$uv" ] || ! "$uv" --version >/dev/null 2>&1; then
   uv=.tools/bin/uv
   if [ ! -x "$uv" ]; then
     if ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
       command -v apt-get >/dev/null || { say "Python's venv module is missing; install it and run make again."; exit 1; }
-      install_packages "python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-venv"
+      install_packages "$(of_python venv)"
     fi
     say "Installing uv into .tools"
     "$python" -m venv .tools
@@ -82,7 +85,7 @@ if [ ! -x .venv/bin/dub ] || [ "$(cat "$stamp" 2>/dev/null)" != "$now" ]; then
   building=()
   command -v g++ >/dev/null || building+=(g++)
   "$python" -c 'import os, sys, sysconfig; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' ||
-    building+=("python$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')-dev")
+    building+=("$(of_python dev)")
   if [ "${#building[@]}" -gt 0 ]; then
     command -v apt-get >/dev/null || { say "A C++ compiler and Python's headers are missing (${building[*]} in Debian); install them and run make again."; exit 1; }
     install_packages "${building[@]}"

@@ -9,10 +9,13 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from manifests import settings
 from manifests.errors import StoreError
+
+if TYPE_CHECKING:
+    from manifests.remote import Remote
 
 
 class Bucket(Protocol):
@@ -109,7 +112,7 @@ class FolderBucket:
         )
 
 
-def bucket_of(root: Path) -> Bucket:
+def bucket_of(root: Path) -> FolderBucket | Remote:
     """The bucket of a workspace's store, its own or the shared one that the user's settings name, and no more of it.
 
     Raises StoreError where it cannot be opened, ManifestError for faulty settings.

@@ -13,6 +13,7 @@ from typing import Final, TextIO
 from sqlalchemy.exc import SQLAlchemyError
 
 from manifests import locks, settings
+from manifests.bucket import FolderBucket, bucket_of
 from manifests.claims import Claims
 from manifests.commits import Commit
 from manifests.database import reason, without_secrets
@@ -46,15 +47,12 @@ def open_store(root: Path) -> Store:
 
     Raises StoreError where it cannot be opened, ManifestError for faulty settings.
     """
-    place = settings.personal().store
-    if place is None:
-        return Store(root / "store")
-    if settings.is_address(place):
-        from manifests.remote import Remote
-        from manifests.remote_store import RemoteStore
+    bucket = bucket_of(root)
+    if isinstance(bucket, FolderBucket):
+        return Store(root / "store", bucket.root)
+    from manifests.remote_store import RemoteStore
 
-        return RemoteStore(root / "store", Remote(place), round(settings.personal().cache_gb * 10**9))
-    return Store(root / "store", Path(place))
+    return RemoteStore(root / "store", bucket, round(settings.personal().cache_gb * 10**9))
 
 
 def open_ledger(root: Path) -> Ledger:

@@ -12,6 +12,14 @@ from pathlib import Path
 
 from benchmarks.other_stages import leave
 
+MANIFEST = """\
+course: leaves
+source_language: en
+targets: [es]
+engines: {diarize: quick, transcribe: quick}
+lessons: [{media: one.mp4}]
+"""
+
 ENGINES = '''
 import os
 

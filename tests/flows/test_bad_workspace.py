@@ -16,15 +16,7 @@ from manifests.commits import Commit, Ref
 from manifests.errors import StoreError
 from manifests.ledger import Ledger
 from manifests.store import Store, file_sha256
-from tests.quick import Gates, talk
-
-MANIFEST = """\
-course: leaves
-source_language: en
-targets: [es]
-engines: {diarize: quick, transcribe: quick}
-lessons: [{media: one.mp4}]
-"""
+from tests.quick import MANIFEST, Gates, talk
 
 ASKED = {
     "run": (),

@@ -19,17 +19,9 @@ from typing import Any, get_args
 import pytest
 
 from manifests.model import Stage
-from tests.quick import Gates, talk
+from tests.quick import MANIFEST, Gates, talk
 
 pytestmark = pytest.mark.slow
-
-MANIFEST = """\
-course: leaves
-source_language: en
-targets: [es]
-engines: {diarize: quick, transcribe: quick}
-lessons: [{media: one.mp4}]
-"""
 
 
 WAYS = ("Ctrl-C", "SIGTERM", "Ctrl-C twice", "SIGTERM twice")
